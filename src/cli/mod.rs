@@ -1,0 +1,83 @@
+//! The program's subcommands, one file each: parse, call the library, print.
+//!
+//! stdout is for results, stderr for logs and progress. Exit codes: 0 done, 1 failed, 2 wrong
+//! usage, 130 interrupted (state saved).
+
+mod env;
+
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::interrupt::{self, Interrupt, Interrupted};
+
+/// Does long-context ability learned on English transfer to other languages?
+#[derive(Debug, Parser)]
+#[command(name = "longqa", version, propagate_version = true, max_term_width = 100)]
+struct Cli {
+    /// Say more on stderr (twice: everything); RUST_LOG overrides it
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Say nothing on stderr but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Env(env::Args),
+}
+
+/// What every subcommand is given besides its arguments.
+struct Context {
+    interrupt: Interrupt,
+}
+
+/// Runs the program on the process's arguments.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(&cli);
+    let outcome = Interrupt::listen().map_err(Into::into).and_then(|interrupt| {
+        let context = Context { interrupt };
+        match cli.command {
+            Command::Env(args) => env::run(args, &context),
+        }
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("longqa: {error:#}");
+            let interrupted = error.chain().any(|cause| cause.is::<Interrupted>());
+            if interrupted { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn start_log(cli: &Cli) {
+    let level = match (cli.quiet, cli.verbose) {
+        (true, _) => "error",
+        (false, 0) => "longqa=info,warn",
+        (false, 1) => "longqa=debug,info",
+        (false, _) => "trace",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr)
+        .init();
+}
+
+/// The reader of our output, `head` perhaps, has seen enough: no failure.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,165 @@
+//! Files and folders that are whole or absent: written aside, synced to disk, renamed.
+//!
+//! A name that exists is complete. What a killed process leaves behind carries a name that starts
+//! with `.partial-` and is never read.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+/// A file or folder could not be put in place.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: cannot write: {source}", path.display())]
+pub struct WriteError {
+    /// The final name that was asked for.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+const PREFIX: &str = ".partial-";
+
+/// Writes `bytes` to `path`, replacing what is there.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    write_with(path, |file| file.write_all(bytes))
+}
+
+/// Lets `fill` write a file aside, then gives it the name `path`, replacing what is there.
+pub fn write_with(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<(), WriteError> {
+    let place = || -> io::Result<()> {
+        let folder = parent(path);
+        fs::create_dir_all(folder)?;
+        let aside = tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder)?;
+        let mut writer = BufWriter::new(aside.reopen()?);
+        fill(&mut writer)?;
+        writer.into_inner().map_err(|error| error.into_error())?.sync_all()?;
+        make_readable(aside.path())?;
+        aside.persist(path).map_err(|error| error.error)?;
+        sync_folder(folder)
+    };
+    place().map_err(|source| WriteError { path: path.to_owned(), source })
+}
+
+/// A folder being filled aside. [`PendingFolder::commit`] gives it its final name; dropped before
+/// that, it is removed.
+pub struct PendingFolder {
+    aside: TempDir,
+    target: PathBuf,
+}
+
+impl PendingFolder {
+    /// Opens an empty folder beside `target`, on the same file system.
+    pub fn beside(target: &Path) -> Result<Self, WriteError> {
+        let open = || {
+            let folder = parent(target);
+            fs::create_dir_all(folder)?;
+            tempfile::Builder::new().prefix(PREFIX).tempdir_in(folder)
+        };
+        match open() {
+            Ok(aside) => Ok(Self { aside, target: target.to_owned() }),
+            Err(source) => Err(WriteError { path: target.to_owned(), source }),
+        }
+    }
+
+    /// Where to write meanwhile.
+    pub fn path(&self) -> &Path {
+        self.aside.path()
+    }
+
+    /// Syncs every file and gives the folder its final name, replacing a folder of that name.
+    pub fn commit(self) -> Result<PathBuf, WriteError> {
+        let Self { aside, target } = self;
+        let place = || -> io::Result<()> {
+            sync_tree(aside.path())?;
+            make_readable(aside.path())?;
+            if target.exists() {
+                let old = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent(&target))?;
+                fs::rename(&target, old.path().join("replaced"))?;
+            }
+            fs::rename(aside.path(), &target)?;
+            sync_folder(parent(&target))
+        };
+        match place() {
+            Ok(()) => {
+                let _renamed_away = aside.keep();
+                Ok(target)
+            }
+            Err(source) => Err(WriteError { path: target, source }),
+        }
+    }
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Temporary files are born readable by their owner alone; a finished one is as readable as any.
+fn make_readable(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = if path.is_dir() { 0o755 } else { 0o644 };
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    }
+    Ok(())
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+fn sync_tree(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_tree(&entry.path())?;
+        } else if entry.file_type()?.is_file() {
+            File::open(entry.path())?.sync_all()?;
+        }
+    }
+    sync_folder(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        write(&path, b"old").unwrap();
+        let error = write_with(&path, |file| {
+            file.write_all(b"half")?;
+            Err(io::Error::other("disk full"))
+        });
+        assert!(error.unwrap_err().to_string().contains("a.json"));
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_appears_whole_and_replaces_the_old_one() {
+        let root = tempfile::tempdir().unwrap();
+        let target = root.path().join("stage");
+        for content in ["one", "two"] {
+            let pending = PendingFolder::beside(&target).unwrap();
+            fs::write(pending.path().join("file"), content).unwrap();
+            pending.commit().unwrap();
+            assert_eq!(fs::read_to_string(target.join("file")).unwrap(), content);
+        }
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_dropped_before_commit_is_gone() {
+        let root = tempfile::tempdir().unwrap();
+        drop(PendingFolder::beside(&root.path().join("stage")).unwrap());
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,1 @@
+//! From names in `datasets.lock` to verified bytes on disk.

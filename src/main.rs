@@ -1,0 +1,7 @@
+//! The program: arguments in, one call, one exit code out.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    longqa::cli::main()
+}

@@ -1,0 +1,1 @@
+//! The network: config, attention, encoder, heads, weights in and out.

@@ -1,0 +1,1 @@
+//! From span scores to answers, and from answers to the official metrics.
