@@ -1,1 +1,7 @@
-//! From tokens to weights.
+//! From tokens to weights: settings, optimizer, schedule, the training loop, checkpoints.
+
+mod error;
+pub mod schedule;
+pub mod settings;
+
+pub use error::TrainError;
