@@ -4,6 +4,7 @@ mod error;
 mod file;
 mod keys;
 pub mod manifest;
+pub mod outcome;
 pub mod plan;
 mod progress;
 pub mod provenance;
