@@ -4,7 +4,7 @@
 /// A question-answering data set in memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct QaDataset {
-    /// The texts that questions are asked about, each once.
+    /// The texts that questions are asked about, one for each paragraph of the file.
     pub contexts: Vec<String>,
     /// The questions, in file order.
     pub questions: Vec<Question>,
