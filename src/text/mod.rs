@@ -5,6 +5,8 @@
 //! and [`masking`] hides tokens of them. [`windows`] lays questions and long contexts into
 //! sequences that a model can read. Nothing here knows about tensors.
 
+mod block_file;
+pub mod blocks;
 pub mod error;
 mod files;
 pub mod masking;
@@ -14,7 +16,11 @@ mod pieces;
 mod testing;
 pub mod token;
 pub mod tokenizer;
+pub mod windows;
 
+pub use blocks::BlockFile;
 pub use error::TextError;
+pub use masking::{MaskedBlock, MaskingSettings, MaskingVocabulary};
 pub use token::{CharSpan, TokenId};
 pub use tokenizer::{SpecialTokens, Tokenizer};
+pub use windows::{TokenSpan, Window, WindowSettings};

@@ -195,3 +195,138 @@ impl Tokenizer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::text::testing;
+
+    fn of_json(tokenizer: &Value) -> Result<Tokenizer, TextError> {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("tokenizer.json"), tokenizer.to_string()).unwrap();
+        Tokenizer::from_folder(folder.path())
+    }
+
+    /// The files that RoBERTa was first published with, of the test tokenizer.
+    fn old_layout(tokenizer: &Value) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let merges: Vec<&str> = tokenizer["model"]["merges"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|merge| merge.as_str().unwrap())
+            .collect();
+        fs::write(folder.path().join("vocab.json"), tokenizer["model"]["vocab"].to_string()).unwrap();
+        fs::write(folder.path().join("merges.txt"), format!("#version: 0.2\n{}\n", merges.join("\n")))
+            .unwrap();
+        folder
+    }
+
+    #[test]
+    fn special_tokens_are_looked_up_and_the_vocabulary_counted() {
+        let tokenizer = testing::byte_level();
+        let special = tokenizer.special();
+        assert_eq!(special.all().map(|id| id.0), [0, 2, 1, 4, 3]);
+        assert!(special.contains(TokenId(4)) && !special.contains(TokenId(5)));
+        assert_eq!(tokenizer.vocabulary_size(), 5 + 256 + 3);
+        tokenizer.check_vocabulary_size(264, Path::new("config.json")).unwrap();
+        let error = tokenizer.check_vocabulary_size(50265, Path::new("config.json")).unwrap_err();
+        assert!(
+            error.to_string().ends_with("expected a vocabulary of 50265 tokens as in config.json, found 264")
+        );
+    }
+
+    #[test]
+    fn a_tokenizer_without_a_special_token_is_refused() {
+        let mut tokenizer = testing::byte_level_json(false, true);
+        tokenizer["added_tokens"].as_array_mut().unwrap().remove(4);
+        let vocabulary = tokenizer["model"]["vocab"].as_object_mut().unwrap();
+        let id = vocabulary.remove("<mask>").unwrap();
+        vocabulary.insert("other".into(), id);
+        match of_json(&tokenizer).err().unwrap() {
+            TextError::MissingSpecialToken { token: "<mask>", .. } => {}
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn damaged_and_missing_files_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = |folder: &Path| Tokenizer::from_folder(folder).err().unwrap();
+        assert!(matches!(error(folder.path()), TextError::NoTokenizer { .. }));
+        for text in [&b""[..], b"{", b"[]", b"\xff\xfe", b"{\"model\": {}}"] {
+            fs::write(folder.path().join("tokenizer.json"), text).unwrap();
+            assert!(matches!(error(folder.path()), TextError::Tokenizer { .. }));
+        }
+        let folder = old_layout(&testing::byte_level_json(false, true));
+        fs::write(folder.path().join("merges.txt"), "no such tokens\n").unwrap();
+        assert!(matches!(error(folder.path()), TextError::Tokenizer { .. }));
+    }
+
+    #[test]
+    fn vocabulary_and_merges_give_the_same_tokens_as_one_file() {
+        let folder = old_layout(&testing::byte_level_json(false, true));
+        let old = Tokenizer::from_folder(folder.path()).unwrap();
+        for text in ["a\n\nb \n = नमस्ते 's", "x <mask> y</s>", ""] {
+            assert_eq!(old.encode(text).unwrap(), testing::byte_level_once().encode(text).unwrap());
+            let ids: Vec<TokenId> = old.encode(text).unwrap().into_iter().map(|(id, _)| id).collect();
+            assert_eq!(old.encode_ids(text).unwrap(), ids);
+        }
+        assert_ne!(old.digest(), testing::byte_level_once().digest());
+    }
+
+    #[test]
+    fn a_saved_tokenizer_is_the_same_but_for_its_longest_length() {
+        let source = old_layout(&testing::byte_level_json(false, true));
+        fs::write(source.path().join("tokenizer_config.json"), r#"{"model_max_length": 512, "strip": true}"#)
+            .unwrap();
+        fs::write(source.path().join("special_tokens_map.json"), "{}").unwrap();
+        let tokenizer = Tokenizer::from_folder(source.path()).unwrap();
+        let target = tempfile::tempdir().unwrap();
+        tokenizer.save_to(target.path(), 4096).unwrap();
+        assert_eq!(Tokenizer::from_folder(target.path()).unwrap().digest(), tokenizer.digest());
+        let config: Value =
+            serde_json::from_slice(&fs::read(target.path().join("tokenizer_config.json")).unwrap()).unwrap();
+        assert_eq!(
+            config,
+            json!({"model_max_length": 4096, "strip": true, "tokenizer_class": "RobertaTokenizer"})
+        );
+        assert!(target.path().join("special_tokens_map.json").is_file());
+    }
+
+    #[test]
+    fn truncation_padding_and_dropout_of_the_file_are_switched_off() {
+        let mut tokenizer = testing::byte_level_json(false, true);
+        tokenizer["truncation"] =
+            json!({"direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0});
+        tokenizer["padding"] = json!({"strategy": {"Fixed": 50}, "direction": "Right", "pad_to_multiple_of": null,
+            "pad_id": 1, "pad_type_id": 0, "pad_token": "<pad>"});
+        tokenizer["model"]["dropout"] = json!(1.0);
+        let text = " = Oslo = ".repeat(2);
+        let plain = testing::byte_level_once();
+        assert_eq!(of_json(&tokenizer).unwrap().encode(&text).unwrap(), plain.encode(&text).unwrap());
+    }
+
+    #[test]
+    fn spans_count_characters_and_leave_out_spaces() {
+        let encoded = testing::byte_level_once().encode("é =x").unwrap();
+        let spans: Vec<(usize, usize)> = encoded.iter().map(|(_, span)| (span.start, span.end)).collect();
+        assert_eq!(spans, [(0, 1), (0, 1), (2, 3), (3, 4)]);
+    }
+
+    #[test]
+    fn a_composed_letter_takes_its_marks_along() {
+        let spans = |text: &str| -> Vec<(usize, usize)> {
+            let encoded = testing::words_once().encode(text).unwrap();
+            encoded.iter().map(|(_, span)| (span.start, span.end)).collect()
+        };
+        // e + U+0301, which the vocabulary has as one letter.
+        assert_eq!(spans("ae\u{301}b"), [(0, 1), (1, 3), (3, 4)]);
+        assert_eq!(spans("be\u{301} b"), [(0, 1), (0, 1), (1, 3), (4, 5), (4, 5)]);
+        assert_eq!(spans("be\u{301}"), [(0, 1), (0, 1), (1, 3)]);
+    }
+}
