@@ -1,1 +1,3 @@
 //! The network: config, attention, encoder, heads, weights in and out.
+
+pub mod weights;
