@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::durable::WriteError;
+
 /// A data file cannot be read as what it should be.
 #[derive(Debug, thiserror::Error)]
 pub enum CorpusError {
@@ -96,6 +98,19 @@ pub enum CorpusError {
         /// The answer's text.
         expected: String,
         /// As many characters as the answer has, from `answer_start` on.
+        found: String,
+    },
+    /// A file could not be put in place.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// A setting has a value that cannot be met.
+    #[error("{key}: expected {expected}, found {found}")]
+    Setting {
+        /// The setting's name.
+        key: &'static str,
+        /// What would do.
+        expected: &'static str,
+        /// The value given.
         found: String,
     },
 }
