@@ -191,3 +191,132 @@ impl Attend for Blocks<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tch::Device;
+
+    use super::super::Reference;
+    use super::*;
+
+    /// A batch's marks, a window, and a number to seed values with.
+    #[derive(Debug, Clone)]
+    struct Case {
+        length: usize,
+        attention_mask: Vec<bool>,
+        global_attention: Vec<bool>,
+        window: i64,
+        heads: i64,
+        seed: i64,
+    }
+
+    /// Marks of one row: how likely a token is padding, and how likely global.
+    fn marks(length: usize) -> impl Strategy<Value = (Vec<bool>, Vec<bool>)> {
+        let share = prop_oneof![Just(0.0), Just(0.02), Just(0.3), Just(1.0)];
+        (share.clone(), share).prop_flat_map(move |(padding, global)| {
+            (
+                prop::collection::vec(prop::bool::weighted(1.0 - padding), length),
+                prop::collection::vec(prop::bool::weighted(global), length),
+            )
+        })
+    }
+
+    fn case() -> impl Strategy<Value = Case> {
+        let length = prop_oneof![1usize..40, 100usize..400];
+        let window =
+            prop_oneof![(1i64..10).prop_map(|half| 2 * half), (10i64..150).prop_map(|half| 2 * half)];
+        (length, window, 1usize..4, 1i64..3, any::<u32>()).prop_flat_map(
+            |(length, window, rows, heads, seed)| {
+                prop::collection::vec(marks(length), rows).prop_map(move |rows| {
+                    let (real, global): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+                    Case {
+                        length,
+                        attention_mask: real.concat(),
+                        global_attention: global.concat(),
+                        window,
+                        heads,
+                        seed: i64::from(seed),
+                    }
+                })
+            },
+        )
+    }
+
+    impl Case {
+        fn batch(&self) -> Batch {
+            let ids = vec![5; self.attention_mask.len()];
+            let rows = ids.len() / self.length;
+            Batch::new(rows, &ids, &self.attention_mask, &self.global_attention, Device::Cpu).unwrap()
+        }
+
+        /// Leaves: local query, key, value, then global query, key, value.
+        fn projections(&self, batch: &Batch) -> Vec<Tensor> {
+            let slots = batch.globals().map_or(1, |globals| globals.slots);
+            let length = self.length as i64;
+            [length, length, length, slots, length, length]
+                .into_iter()
+                .enumerate()
+                .map(|(index, tokens)| {
+                    let shape = [batch.size(), tokens, self.heads, 8];
+                    let elements: i64 = shape.iter().product();
+                    // Any numbers will do that differ and are of order one.
+                    let phase = Tensor::arange(elements, (Kind::Double, Device::Cpu)) * 1.7
+                        + (self.seed + 1000 * index as i64) as f64;
+                    (phase.square() * 0.37).sin().to_kind(Kind::Float).view(shape).set_requires_grad(true)
+                        * 1.5
+                })
+                .map(|tensor| tensor.detach().set_requires_grad(true))
+                .collect()
+        }
+    }
+
+    /// The result, and the gradients of a weighted sum of it.
+    fn run(plan: &dyn Attend, batch: &Batch, leaves: &[Tensor]) -> Vec<Tensor> {
+        let leaf = |index: usize| leaves[index].shallow_clone();
+        let local = Projected { query: leaf(0), key: leaf(1), value: leaf(2) };
+        let global =
+            batch.globals().map(|_| GlobalProjected { query: leaf(3), key: leaf(4), value: leaf(5) });
+        let result = plan.attend(&local, global.as_ref(), 0.0);
+        let weights =
+            Tensor::arange(result.numel() as i64, (Kind::Float, Device::Cpu)).sin().view_as(&result);
+        let used = if batch.globals().is_some() { leaves } else { &leaves[..3] };
+        let gradients = Tensor::run_backward(&[(&result * weights).sum(Kind::Float)], used, false, false);
+        std::iter::once(result).chain(gradients).collect()
+    }
+
+    fn largest_difference(ours: &Tensor, theirs: &Tensor) -> f64 {
+        assert_eq!(ours.size(), theirs.size());
+        (ours - theirs).abs().max().double_value(&[])
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+        #[test]
+        fn blocks_compute_the_definition_forward_and_backward(case in case()) {
+            let batch = case.batch();
+            let leaves = case.projections(&batch);
+            let ours = run(&Blocks::new(&batch, case.window, Kind::Float), &batch, &leaves);
+            let theirs = run(&Reference::new(&batch, case.window), &batch, &leaves);
+            for (index, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
+                let scale = theirs.abs().max().double_value(&[]).max(1.0);
+                let difference = largest_difference(ours, theirs);
+                prop_assert!(difference <= 2e-5 * scale, "part {index}: {difference} of {scale}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_grid_covers_every_query_once() {
+        for (length, window) in
+            [(1, 2), (65, 2), (66, 2), (67, 2), (512, 512), (769, 512), (4095, 512), (5000, 4096)]
+        {
+            let grid = Grid::cover(length, window);
+            assert!(
+                grid.blocks * grid.block >= length && (grid.blocks - 1) * grid.block < length,
+                "{grid:?}"
+            );
+            assert!(grid.blocks == 1 || grid.span() == grid.block + window, "{grid:?}");
+        }
+    }
+}
