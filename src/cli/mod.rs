@@ -4,6 +4,7 @@
 //! usage, 130 interrupted (state saved).
 
 mod env;
+mod score;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Env(env::Args),
+    Score(score::Args),
 }
 
 /// What every subcommand is given besides its arguments.
@@ -45,6 +47,7 @@ pub fn main() -> ExitCode {
         let context = Context { interrupt };
         match cli.command {
             Command::Env(args) => env::run(args, &context),
+            Command::Score(args) => score::run(args, &context),
         }
     });
     match outcome {

@@ -14,7 +14,6 @@ use crate::text::masking::MaskingSettings;
 /// Continued masked-language-model pretraining; defaults as in the Longformer conversion recipe
 /// (Beltagy et al. 2020) with the values that Sagen (2021) used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct PretrainSettings {
     #[serde(flatten)]
     #[allow(missing_docs)]
@@ -36,7 +35,6 @@ pub struct PretrainSettings {
 /// Fine-tuning on span-extraction question answering; defaults as in `run_squad.py` with the
 /// batch size and epochs of Sagen (2021).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct FinetuneSettings {
     #[serde(flatten)]
     #[allow(missing_docs)]
@@ -53,7 +51,6 @@ pub struct FinetuneSettings {
 
 /// What both kinds of training share. The fields are described in [`PRETRAIN_KEYS`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
 #[allow(missing_docs)]
 pub struct Optimization {
     pub seed: Seed,
