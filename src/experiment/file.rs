@@ -8,16 +8,16 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use toml::de::{DeTable, DeValue};
 
 use super::ExperimentError;
 use super::keys;
 use super::settings::{
-    ConvertSettings, InitializeSettings, Layer, MiniatureSettings, PredictSettings, TokenizerSettings,
-    overlay,
+    ConvertSettings, GenerateSettings, InitializeSettings, Layer, PredictSettings, TokenizerSettings, overlay,
 };
+use crate::corpus::CorpusError;
 use crate::digest::Digest;
 use crate::random::Seed;
 use crate::train::TrainError;
@@ -203,7 +203,10 @@ impl Experiment {
     }
 
     /// The settings that `layers` give, refused under the name of the last layer's table.
-    fn settings<T: Default + DeserializeOwned>(&self, layers: &[Layer]) -> Result<T, ExperimentError> {
+    fn settings<T>(&self, layers: &[Layer]) -> Result<T, ExperimentError>
+    where
+        T: Default + Serialize + DeserializeOwned,
+    {
         overlay(layers).map_err(|wrong| self.wrong(&wrong.key, &wrong.message, wrong.found))
     }
 
@@ -217,8 +220,17 @@ impl Experiment {
         }
     }
 
-    pub(super) fn miniature_settings(&self, name: &str) -> Result<MiniatureSettings, ExperimentError> {
-        self.settings(&[Layer { section: format!("data.{name}"), table: &self.data[name].settings }])
+    pub(super) fn generate_settings(&self, name: &str) -> Result<GenerateSettings, ExperimentError> {
+        let section = format!("data.{name}");
+        let settings: GenerateSettings =
+            self.settings(&[Layer { section: section.clone(), table: &self.data[name].settings }])?;
+        match settings.sizes.validate() {
+            Ok(()) => Ok(settings),
+            Err(CorpusError::Setting { key, expected, found }) => {
+                Err(self.wrong(&format!("{section}.{key}"), expected, found))
+            }
+            Err(other) => Err(self.wrong(&section, "sound settings", other.to_string())),
+        }
     }
 
     pub(super) fn tokenizer_settings(&self, name: &str) -> Result<TokenizerSettings, ExperimentError> {

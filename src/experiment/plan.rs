@@ -10,8 +10,9 @@ use std::path::Path;
 use super::ExperimentError;
 use super::file::{Evaluate, Experiment, ModelSection, TaskSection};
 use super::keys::nearest;
-use super::source::{Catalogue, CatalogueEntry, KnownFile, Source, as_path, local_files};
+use super::source::{as_path, file_name, local_files};
 use super::stage::{BlocksSettings, Copied, Fetched, Input, Role, ScoreSettings, Stage, StageKey, Work};
+use crate::fetch::{Entry, FetchError, Lock};
 use crate::random::Seed;
 
 /// Everything an experiment consists of.
@@ -66,12 +67,12 @@ pub struct Pretraining {
 }
 
 impl Plan {
-    /// Expands `experiment`, with `catalogue` for the names of remote files. Reads local files to
-    /// take their digests, and nothing else.
-    pub fn new(experiment: &Experiment, catalogue: &Catalogue) -> Result<Self, ExperimentError> {
+    /// Expands `experiment`, with `lock` for the names of remote files. Reads local files to take
+    /// their digests, and nothing else.
+    pub fn new(experiment: &Experiment, lock: &Lock) -> Result<Self, ExperimentError> {
         let mut builder = Builder {
             experiment,
-            catalogue,
+            lock,
             plan: Plan { stages: Vec::new(), cells: Vec::new(), pretrainings: Vec::new() },
             places: HashMap::new(),
             models: HashMap::new(),
@@ -129,14 +130,14 @@ struct Planned {
 
 struct Builder<'a> {
     experiment: &'a Experiment,
-    catalogue: &'a Catalogue,
+    lock: &'a Lock,
     plan: Plan,
     places: HashMap<StageKey, usize>,
     models: HashMap<String, Planned>,
     under_way: Vec<String>,
 }
 
-impl Builder<'_> {
+impl<'a> Builder<'a> {
     fn stage(&mut self, title: String, work: Work, inputs: Vec<Input>) -> usize {
         let stage = Stage::new(title, work, inputs);
         *self.places.entry(stage.key).or_insert_with(|| {
@@ -221,9 +222,12 @@ impl Builder<'_> {
         if let Some(path) = as_path(text, self.folder()) {
             return self.copy(text, &path);
         }
-        let entry = self.entry(&format!("{table}.checkpoint"), text)?;
-        let files = entry.files.clone();
-        Ok(self.fetch(entry.name.clone(), entry, files))
+        let key = format!("{table}.checkpoint");
+        let entry = self.entry(&key, text)?;
+        match file_name(entry) {
+            None => Ok(self.fetch(entry, None)),
+            Some(file) => Err(self.experiment.wrong(&key, "a folder", format!("the file {file}"))),
+        }
     }
 
     fn pretraining(
@@ -351,41 +355,35 @@ impl Builder<'_> {
     /// The stage that brings the file that `text` refers to, and the file's name in its output.
     fn file(&mut self, key: &str, text: &str) -> Result<(usize, Option<String>), ExperimentError> {
         let experiment = self.experiment;
-        match Source::parse(text, self.folder()) {
-            Some(Source::Path(path)) => {
-                let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-                Ok((self.copy(text, &path)?, name))
-            }
-            Some(Source::Named { name, file }) if experiment.data.contains_key(&name) => {
-                let generator = &experiment.data[&name].generate;
-                if generator != "miniature" {
-                    let found = format!("`{generator}`");
-                    return Err(experiment.wrong(&format!("data.{name}.generate"), "`miniature`", found));
-                }
-                let settings = experiment.miniature_settings(&name)?;
-                Ok((self.stage(name, Work::Miniature(settings), Vec::new()), Some(file)))
-            }
-            Some(Source::Named { name, file }) => {
-                let entry = self.entry(key, &name)?;
-                let Some(known) = entry.files.iter().find(|known| known.path == file) else {
-                    let names: Vec<_> = entry.files.iter().map(|file| file.path.clone()).collect();
-                    return Err(self.no_such(key, &format!("file of {name} in the lock"), &file, &names));
-                };
-                let known = vec![known.clone()];
-                Ok((self.fetch(text.to_owned(), entry, known), Some(file)))
-            }
-            None => Err(experiment.wrong(
-                key,
-                "`NAME:FILE`, with NAME a [data.NAME] of this file or an entry of datasets.lock, \
-                 or a path that starts with `./`, `../` or `/`",
-                format!("`{text}`"),
-            )),
+        if let Some(path) = as_path(text, self.folder()) {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+            return Ok((self.copy(text, &path)?, name));
+        }
+        if let Some((name, file)) = text.split_once('/')
+            && experiment.data.contains_key(name)
+        {
+            return Ok((self.generated(name)?, Some(file.to_owned())));
+        }
+        let entry = self.entry(key, text)?;
+        match file_name(entry) {
+            Some(file) => Ok((self.fetch(entry, Some(file.clone())), Some(file))),
+            None => Err(experiment.wrong(key, "one file", format!("the folder or archive `{text}`"))),
         }
     }
 
-    fn fetch(&mut self, title: String, entry: &CatalogueEntry, files: Vec<KnownFile>) -> usize {
-        let (name, version) = (entry.name.clone(), entry.version.clone());
-        self.stage(title, Work::Fetch(Fetched { name, version, files }), Vec::new())
+    fn generated(&mut self, name: &str) -> Result<usize, ExperimentError> {
+        let generator = &self.experiment.data[name].generate;
+        if generator != "miniature" {
+            let key = format!("data.{name}.generate");
+            return Err(self.experiment.wrong(&key, "`miniature`", format!("`{generator}`")));
+        }
+        let settings = self.experiment.generate_settings(name)?;
+        Ok(self.stage(name.to_owned(), Work::Miniature(settings), Vec::new()))
+    }
+
+    fn fetch(&mut self, entry: &Entry, file: Option<String>) -> usize {
+        let work = Fetched { name: entry.name.clone(), entry: entry.key(), file };
+        self.stage(entry.name.clone(), Work::Fetch(work), Vec::new())
     }
 
     fn copy(&mut self, title: &str, path: &Path) -> Result<usize, ExperimentError> {
@@ -394,16 +392,22 @@ impl Builder<'_> {
         Ok(self.stage(title.to_owned(), Work::Copy(Copied { from: path.to_owned(), files }), Vec::new()))
     }
 
-    fn entry<'b>(&self, key: &str, name: &str) -> Result<&'b CatalogueEntry, ExperimentError>
-    where
-        Self: 'b,
-    {
-        let catalogue = self.catalogue;
-        catalogue.find(name).ok_or_else(|| {
-            let mut names = catalogue.names();
-            names.extend(self.experiment.data.keys().cloned());
-            self.no_such(key, "entry of datasets.lock", name, &names)
-        })
+    /// The one entry of the lock that `name` stands for.
+    fn entry(&self, key: &str, name: &str) -> Result<&'a Entry, ExperimentError> {
+        const EXPECTED: &str = "a name in datasets.lock, a file of a [data.NAME] of this file, \
+                                or a path that starts with `./`, `../` or `/`";
+        match self.lock.select(&[name]) {
+            Ok(found) if found.len() == 1 => Ok(found[0]),
+            Ok(found) => {
+                let names: Vec<_> = found.iter().map(|entry| entry.name.as_str()).collect();
+                Err(self.experiment.wrong(key, "one file", format!("several: {}", names.join(", "))))
+            }
+            Err(FetchError::UnknownName { nearest, .. }) if !nearest.is_empty() => {
+                let expected = format!("{EXPECTED} (the nearest in the lock: {})", nearest.join(", "));
+                Err(self.experiment.wrong(key, &expected, format!("`{name}`")))
+            }
+            Err(_) => Err(self.experiment.wrong(key, EXPECTED, format!("`{name}`"))),
+        }
     }
 
     fn no_such(&self, key: &str, what: &str, found: &str, known: &[String]) -> ExperimentError {

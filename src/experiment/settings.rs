@@ -4,22 +4,29 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::corpus::miniature::MiniatureSettings;
 use crate::model::Precision;
 use crate::random::Seed;
 
 /// A model from nothing: a RoBERTa of this size with random weights. The names are those of
 /// Hugging Face's `config.json`; the vocabulary size is the tokenizer's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-#[allow(missing_docs)]
 pub struct InitializeSettings {
+    /// Seed of the initial weights.
     pub seed: Seed,
-    pub hidden_size: usize,
-    pub num_hidden_layers: usize,
-    pub num_attention_heads: usize,
-    pub intermediate_size: usize,
-    pub max_position_embeddings: usize,
+    /// Width of the hidden states.
+    pub hidden_size: i64,
+    /// Encoder layers.
+    pub num_hidden_layers: i64,
+    /// Attention heads per layer.
+    pub num_attention_heads: i64,
+    /// Width of the feed-forward layers.
+    pub intermediate_size: i64,
+    /// Positions, two more than the tokens of the longest input.
+    pub max_position_embeddings: i64,
+    /// Dropout of embeddings and hidden states.
     pub hidden_dropout_prob: f64,
+    /// Dropout of attention probabilities.
     pub attention_probs_dropout_prob: f64,
 }
 
@@ -38,25 +45,13 @@ impl Default for InitializeSettings {
     }
 }
 
-/// Every key of [`InitializeSettings`] with its meaning.
-pub const INITIALIZE_KEYS: &[(&str, &str)] = &[
-    ("seed", "seed of the initial weights"),
-    ("hidden_size", "width of the hidden states"),
-    ("num_hidden_layers", "encoder layers"),
-    ("num_attention_heads", "attention heads per layer"),
-    ("intermediate_size", "width of the feed-forward layers"),
-    ("max_position_embeddings", "positions, two more than the tokens of the longest input"),
-    ("hidden_dropout_prob", "dropout of embeddings and hidden states"),
-    ("attention_probs_dropout_prob", "dropout of attention probabilities"),
-];
-
 /// Conversion of a short model to a Longformer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-#[allow(missing_docs)]
 pub struct ConvertSettings {
-    pub max_position: usize,
-    pub attention_window: usize,
+    /// Tokens of the longest input.
+    pub max_position: i64,
+    /// Tokens that a token sees, both sides together.
+    pub attention_window: i64,
 }
 
 impl Default for ConvertSettings {
@@ -65,23 +60,22 @@ impl Default for ConvertSettings {
     }
 }
 
-/// Every key of [`ConvertSettings`] with its meaning.
-pub const CONVERT_KEYS: &[(&str, &str)] = &[
-    ("max_position", "tokens of the longest input"),
-    ("attention_window", "tokens that a token sees, both sides together"),
-];
-
 /// Span decoding over all windows of a question.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-#[allow(missing_docs)]
 pub struct PredictSettings {
+    /// Tokens per window, question and special tokens included.
     pub max_length: usize,
+    /// Tokens between the starts of two windows.
     pub doc_stride: usize,
+    /// Question tokens kept.
     pub max_question_length: usize,
+    /// Starts and ends considered per window, and answers kept per question.
     pub n_best_size: usize,
+    /// Tokens of the longest answer.
     pub max_answer_length: usize,
+    /// Windows per forward pass.
     pub per_device_eval_batch_size: usize,
+    /// Single precision, or matrix products in bfloat16.
     pub precision: Precision,
 }
 
@@ -99,22 +93,10 @@ impl Default for PredictSettings {
     }
 }
 
-/// Every key of [`PredictSettings`] with its meaning.
-pub const PREDICT_KEYS: &[(&str, &str)] = &[
-    ("max_length", "tokens per window, question and special tokens included"),
-    ("doc_stride", "tokens between the starts of two windows"),
-    ("max_question_length", "question tokens kept"),
-    ("n_best_size", "starts and ends considered per window"),
-    ("max_answer_length", "tokens of the longest answer"),
-    ("per_device_eval_batch_size", "windows per forward pass"),
-    ("precision", "float32, or bfloat16 matrix products over float32 weights"),
-];
-
 /// A tokenizer trained on a text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-#[allow(missing_docs)]
 pub struct TokenizerSettings {
+    /// Tokens, special ones included.
     pub vocabulary_size: usize,
 }
 
@@ -124,25 +106,31 @@ impl Default for TokenizerSettings {
     }
 }
 
-/// Every key of [`TokenizerSettings`] with its meaning.
-pub const TOKENIZER_KEYS: &[(&str, &str)] = &[("vocabulary_size", "tokens, special ones included")];
-
 /// The built-in, generated data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-#[allow(missing_docs)]
-pub struct MiniatureSettings {
+pub struct GenerateSettings {
+    /// Seed of the generated text.
     pub seed: Seed,
+    /// How much of it there is.
+    #[serde(flatten)]
+    pub sizes: MiniatureSettings,
 }
 
-impl Default for MiniatureSettings {
+impl Default for GenerateSettings {
     fn default() -> Self {
-        Self { seed: Seed(42) }
+        Self { seed: Seed(42), sizes: MiniatureSettings::default() }
     }
 }
 
-/// Every key of [`MiniatureSettings`] with its meaning.
-pub const MINIATURE_KEYS: &[(&str, &str)] = &[("seed", "seed of the generated text")];
+/// The keys under which the settings of a `T` stand in an experiment file.
+pub(super) fn keys_of<T: Default + Serialize>() -> Vec<String> {
+    as_table(&T::default()).keys().cloned().collect()
+}
+
+/// Settings are flat structs of numbers, names and lists, which TOML holds.
+fn as_table(settings: &impl Serialize) -> toml::Table {
+    toml::Table::try_from(settings).unwrap_or_default()
+}
 
 /// A table of settings of the experiment file, and where it stands there.
 pub(super) struct Layer<'a> {
@@ -164,12 +152,17 @@ pub(super) struct WrongType {
 }
 
 /// The defaults of `T` with each layer's keys laid over them, later layers over earlier ones.
-pub(super) fn overlay<T: Default + DeserializeOwned>(layers: &[Layer]) -> Result<T, WrongType> {
-    let mut all = toml::Table::new();
+pub(super) fn overlay<T>(layers: &[Layer]) -> Result<T, WrongType>
+where
+    T: Default + Serialize + DeserializeOwned,
+{
+    let defaults = as_table(&T::default());
+    let mut all = defaults.clone();
     for layer in layers {
         for (key, value) in layer.table {
             // Each key alone first: a deserializer's message about the whole does not name the key.
-            let alone = toml::Table::from_iter([(key.clone(), value.clone())]);
+            let mut alone = defaults.clone();
+            alone.insert(key.clone(), value.clone());
             if let Err(error) = alone.try_into::<T>() {
                 return Err(WrongType {
                     key: format!("{}.{key}", layer.section),
@@ -205,6 +198,14 @@ mod tests {
         assert_eq!(settings.max_steps, 20);
         assert_eq!(settings.optimization.learning_rate, 1e-3);
         assert_eq!(settings.model_max_length, PretrainSettings::default().model_max_length);
+    }
+
+    /// The defaults of pretraining are not those of each part of it.
+    #[test]
+    fn an_empty_table_gives_the_defaults() {
+        assert_eq!(overlay::<PretrainSettings>(&[]).unwrap(), PretrainSettings::default());
+        assert_eq!(overlay::<GenerateSettings>(&[]).unwrap(), GenerateSettings::default());
+        assert_eq!(overlay::<PredictSettings>(&[]).unwrap(), PredictSettings::default());
     }
 
     #[test]

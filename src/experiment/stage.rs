@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::settings::{
-    ConvertSettings, InitializeSettings, MiniatureSettings, PredictSettings, TokenizerSettings,
+    ConvertSettings, GenerateSettings, InitializeSettings, PredictSettings, TokenizerSettings,
 };
 use super::source::KnownFile;
 use crate::digest::{Digest, Hasher};
@@ -42,7 +42,7 @@ pub enum Work {
     /// Files from this machine, copied.
     Copy(Copied),
     /// The built-in data, generated.
-    Miniature(MiniatureSettings),
+    Miniature(GenerateSettings),
     /// A tokenizer, trained on a text.
     TrainTokenizer(TokenizerSettings),
     /// A model with random weights.
@@ -61,15 +61,16 @@ pub enum Work {
     Score(ScoreSettings),
 }
 
-/// Files of one lock entry.
+/// One entry of the lock. Its name and addresses are not part of the key, its content is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Fetched {
-    /// The entry.
+    /// The entry's name.
+    #[serde(skip)]
     pub name: String,
-    /// Its version.
-    pub version: String,
-    /// Which of its files.
-    pub files: Vec<KnownFile>,
+    /// What stands for its content, [`crate::fetch::Entry::key`].
+    pub entry: Digest,
+    /// The name of the one file that it is; none: it is a folder.
+    pub file: Option<String>,
 }
 
 /// Files of this machine. Their place is not part of the key, their content is.

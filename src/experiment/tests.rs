@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,11 +13,10 @@ use tempfile::TempDir;
 use super::manifest::Measures;
 use super::provenance::Provenance;
 use super::run::{Execute, Outcome, Place, Runner, Todo};
-use super::source::{Catalogue, CatalogueEntry, KnownFile};
 use super::stage::Stage;
 use super::store::{State, Store};
 use super::{Experiment, ExperimentError, Plan, StageFailure};
-use crate::digest::Digest;
+use crate::fetch::Lock;
 use crate::interrupt::{Interrupt, Interrupted};
 
 const FILE: &str = r#"
@@ -25,8 +24,8 @@ name = "x"
 seeds = [1, 2]
 
 [pretrain]
-train_file_path = "wikitext:train.raw"
-val_file_path = "wikitext:valid.raw"
+train_file_path = "wikitext/train"
+val_file_path = "wikitext/valid"
 
 [models.short]
 checkpoint = "roberta"
@@ -39,36 +38,74 @@ pretrain = { max_steps = 10, model_max_length = 1024 }
 [tasks.near]
 kind = "squad"
 models = ["short", "long"]
-train = "squad:train.json"
-evaluate = "squad:dev.json"
+train = "squad/train"
+evaluate = "squad/dev"
 max_length = 256
 
 [tasks.far]
 kind = "squad"
 models = ["long"]
-train = "squad:train.json"
-evaluate = { en = "squad:dev.json", de = "xquad:de.json" }
+train = "squad/train"
+evaluate = { en = "squad/dev", de = "xquad/de" }
 max_length = 1024
 "#;
 
-fn catalogue() -> Catalogue {
-    let entry = |name: &str, files: &[&str]| CatalogueEntry {
-        name: name.into(),
-        version: "1".into(),
-        files: files
-            .iter()
-            .map(|path| KnownFile { path: path.to_string(), sha256: Some(Digest::of_bytes(path.as_bytes())) })
-            .collect(),
-    };
-    Catalogue {
-        entries: vec![
-            entry("roberta", &["config.json", "model.safetensors"]),
-            entry("wikitext", &["train.raw", "valid.raw"]),
-            entry("squad", &["train.json", "dev.json"]),
-            entry("xquad", &["de.json"]),
-        ],
-        digest: None,
-    }
+const LOCK: &str = r#"
+version = 1
+[[file]]
+name = "wikitext"
+version = "1"
+licence = "x"
+path = "wikitext.zip"
+bytes = 1
+sha256 = "1000000000000000000000000000000000000000000000000000000000000000"
+urls = ["http://localhost/wikitext.zip"]
+format = "zip"
+unpacked_bytes = 100
+[[file.member]]
+name = "train"
+path = "wikitext/train.raw"
+[[file.member]]
+name = "valid"
+path = "wikitext/valid.raw"
+[[file]]
+name = "squad/train"
+version = "1"
+licence = "x"
+path = "squad/train.json"
+bytes = 1
+sha256 = "2000000000000000000000000000000000000000000000000000000000000000"
+urls = ["http://localhost/squad/train.json"]
+[[file]]
+name = "squad/dev"
+version = "1"
+licence = "x"
+path = "squad/dev.json"
+bytes = 1
+sha256 = "3000000000000000000000000000000000000000000000000000000000000000"
+urls = ["http://localhost/squad/dev.json"]
+[[file]]
+name = "xquad/de"
+version = "1"
+licence = "x"
+path = "xquad/de.json"
+bytes = 1
+sha256 = "4000000000000000000000000000000000000000000000000000000000000000"
+urls = ["http://localhost/xquad/de.json"]
+[[folder]]
+name = "roberta"
+version = "1"
+licence = "x"
+path = "roberta"
+urls = ["http://localhost/roberta/"]
+[[folder.file]]
+path = "config.json"
+bytes = 1
+sha256 = "5000000000000000000000000000000000000000000000000000000000000000"
+"#;
+
+fn lock() -> Lock {
+    Lock::parse(LOCK, Path::new("datasets.lock")).unwrap()
 }
 
 /// Writes its inputs' contents and its settings; counts, fails and stops as told.
@@ -131,11 +168,11 @@ impl Bench {
     }
 
     fn plan(&self, text: &str) -> Plan {
-        Plan::new(&self.read(text).unwrap(), &catalogue()).unwrap()
+        Plan::new(&self.read(text).unwrap(), &lock()).unwrap()
     }
 
     fn refusal(&self, text: &str) -> String {
-        self.read(text).and_then(|read| Plan::new(&read, &catalogue())).unwrap_err().to_string()
+        self.read(text).and_then(|read| Plan::new(&read, &lock())).unwrap_err().to_string()
     }
 
     fn run(&self, plan: &Plan, fake: &Fake) -> Result<Outcome, ExperimentError> {
@@ -248,8 +285,7 @@ fn one_changed_setting_makes_exactly_the_stages_behind_it_anew() {
 fn a_change_in_the_lock_makes_what_is_behind_that_file_anew() {
     let bench = Bench::new();
     bench.made(FILE);
-    let mut changed = catalogue();
-    changed.entries[3].files[0].sha256 = Some(Digest::of_bytes(b"another"));
+    let changed = Lock::parse(&LOCK.replace("\"4000", "\"4001"), Path::new("datasets.lock")).unwrap();
     let plan = Plan::new(&bench.read(FILE).unwrap(), &changed).unwrap();
     let todo = Todo::of(&plan, &bench.store).unwrap();
     let kinds: Vec<_> = todo.missing.iter().map(|at| plan.stages[*at].work.kind()).collect();
@@ -320,7 +356,7 @@ fn a_stop_asked_for_before_the_first_stage_makes_nothing() {
 }
 
 fn only_file(store: &Store, stage: &Stage, name: &str) -> PathBuf {
-    let path = store.folder(stage).join(name);
+    let path = store.output(stage).join(name);
     assert!(path.is_file());
     path
 }
@@ -413,14 +449,13 @@ fn names_that_refer_to_nothing_are_reported_with_the_nearest_that_would() {
         ("from = \"short\"", "from = \"long\"", &["models.long.from", "long → long"]),
         ("from = \"short\"", "from = \"short\"\ncheckpoint = \"roberta\"", &["models.long", "several"]),
         ("checkpoint = \"roberta\"", "published = \"a\"", &["models.short", "found none"]),
-        (
-            "checkpoint = \"roberta\"",
-            "checkpoint = \"roberto\"",
-            &["models.short.checkpoint", "nearest is `roberta`"],
-        ),
+        ("checkpoint = \"roberta\"", "checkpoint = \"robertaa\"", &["models.short.checkpoint", "roberta)"]),
+        ("checkpoint = \"roberta\"", "checkpoint = \"squad/dev\"", &["models.short.checkpoint", "dev.json"]),
         ("checkpoint = \"roberta\"", "checkpoint = \"./none\"", &["none", "cannot read"]),
-        ("squad:dev.json\"\nmax", "squad:dew.json\"\nmax", &["tasks.near.evaluate", "nearest is `dev.json`"]),
-        ("squad:train.json", "train.json", &["tasks.near.train", "`NAME:FILE`", "`train.json`"]),
+        ("\"squad/dev\"\nmax", "\"squad/dew\"\nmax", &["tasks.near.evaluate", "squad/dev"]),
+        ("\"squad/dev\"\nmax", "\"squad\"\nmax", &["tasks.near.evaluate", "several: squad/train, squad/dev"]),
+        ("\"squad/dev\"\nmax", "\"roberta\"\nmax", &["tasks.near.evaluate", "one file"]),
+        ("\"squad/train\"", "\"0\"", &["tasks.near.train", "datasets.lock", "`0`"]),
         ("kind = \"squad\"", "kind = \"triviaqa\"", &["tasks.near.kind", "`squad`", "`triviaqa`"]),
         ("val_file_path", "#", &["models.long.pretrain.val_file_path", "nothing"]),
         ("checkpoint = \"roberta\"", "initialize = {}", &["models.short.tokenizer", "nothing"]),
@@ -439,7 +474,7 @@ fn local_files_are_known_by_content_and_found_from_the_experiment_files_folder()
     let bench = Bench::new();
     let data = bench.folder.path().join("train.json");
     fs::write(&data, "one").unwrap();
-    let text = FILE.replace("squad:train.json", "./train.json");
+    let text = FILE.replace("squad/train", "./train.json");
     let key = |text: &str| {
         let plan = bench.plan(text);
         let copy = plan.stages.iter().find(|stage| stage.work.kind() == "copy").unwrap();
@@ -452,7 +487,7 @@ fn local_files_are_known_by_content_and_found_from_the_experiment_files_folder()
     fs::create_dir(&elsewhere).unwrap();
     fs::write(elsewhere.join("train.json"), "one").unwrap();
     let absolute = elsewhere.join("train.json").display().to_string();
-    assert_eq!(key(&FILE.replace("squad:train.json", &absolute)), one);
+    assert_eq!(key(&FILE.replace("squad/train", &absolute)), one);
 }
 
 #[test]

@@ -46,7 +46,8 @@ pub fn rows_of(runs: &[Run]) -> Vec<Row> {
             let questions = same.first().map_or(0, |run| there(run).len());
             let over_seeds = |value: fn(&QuestionOutcome) -> f64| {
                 let means = same.iter().filter_map(|run| {
-                    let values: Vec<f64> = there(run).iter().map(|question| 100.0 * value(question)).collect();
+                    let values: Vec<f64> =
+                        there(run).iter().map(|question| 100.0 * value(question)).collect();
                     Some(Summary::of(&values)?.mean)
                 });
                 Summary::of(&means.collect::<Vec<_>>())
@@ -72,8 +73,18 @@ fn part_of(question: &QuestionOutcome) -> usize {
 
 /// The headings of `depth.csv`; depths are shares of the document's characters.
 pub const HEADINGS: [&str; 12] = [
-    "task", "language", "model", "protocol", "depth_from", "depth_to", "questions", "seeds", "exact_match",
-    "exact_match_sd", "f1", "f1_sd",
+    "task",
+    "language",
+    "model",
+    "protocol",
+    "depth_from",
+    "depth_to",
+    "questions",
+    "seeds",
+    "exact_match",
+    "exact_match_sd",
+    "f1",
+    "f1_sd",
 ];
 
 /// The rows of `depth.csv`.

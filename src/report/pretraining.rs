@@ -48,7 +48,7 @@ pub fn collect(plan: &Plan, store: &Store, published: &[Published]) -> Result<Ve
             rows.push(row(None, None));
             continue;
         }
-        let folder = store.folder(stage);
+        let folder = store.output(stage);
         let read = outcome::read_pretraining(&folder)
             .map_err(|source| ReportError::Outcome { folder: folder.clone(), source })?;
         let ends = [read.evaluations.first(), read.evaluations.last()];
@@ -96,7 +96,8 @@ pub fn rows(all: &[Row]) -> Vec<Vec<String>> {
 fn cells(row: &Row, corpora: &[String], decimals: usize) -> Vec<String> {
     let step = row.step.map(|step| step.to_string()).unwrap_or_default();
     let mut cells = vec![row.model.clone(), row.source.clone(), row.protocol.clone(), step];
-    let bits = |corpus: &String| if *corpus == row.corpus { number(row.bits, decimals) } else { String::new() };
+    let bits =
+        |corpus: &String| if *corpus == row.corpus { number(row.bits, decimals) } else { String::new() };
     cells.extend(corpora.iter().map(bits));
     cells
 }

@@ -63,9 +63,9 @@ pub fn numbers(sources: &[String]) -> Result<Vec<Published>, ReportError> {
 
 fn read(text: &str) -> Result<Vec<Published>, ReportError> {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
-    let rows = reader.deserialize::<Published>().map(|row| {
-        row.map(|row| Published { metric: long_name(&row.metric).to_owned(), ..row })
-    });
+    let rows = reader
+        .deserialize::<Published>()
+        .map(|row| row.map(|row| Published { metric: long_name(&row.metric).to_owned(), ..row }));
     rows.collect::<Result<_, _>>().map_err(ReportError::Published)
 }
 
@@ -106,7 +106,8 @@ mod tests {
 
     #[test]
     fn a_row_that_is_no_number_is_an_error_with_its_line() {
-        let error = read("source,model,task,split,setting,language,metric,value,sd,seeds\na,b,c,d,e,f,em,x,,\n");
+        let error =
+            read("source,model,task,split,setting,language,metric,value,sd,seeds\na,b,c,d,e,f,em,x,,\n");
         assert!(error.unwrap_err().to_string().contains("line: 2"));
     }
 }

@@ -33,7 +33,7 @@ fn run(plan: &Plan, store: &Store, cell: &Cell) -> Result<Run, ReportError> {
     let keys = [cell.finetune, cell.predict, cell.score].map(|at| plan.stages[at].key);
     let (mut scores, mut questions) = (None, Vec::new());
     if store.finished(stage)?.is_some() {
-        let folder = store.folder(stage);
+        let folder = store.output(stage);
         let unreadable = |source| ReportError::Outcome { folder: folder.clone(), source };
         scores = Some(outcome::read_scores(&folder).map_err(unreadable)?);
         questions = outcome::read_questions(&folder).map_err(unreadable)?;
@@ -57,7 +57,17 @@ impl Run {
 
 /// The headings of `runs.csv`.
 pub const HEADINGS: [&str; 11] = [
-    "model", "task", "language", "seed", "metric", "value", "questions", "protocol", "finetune", "predict", "score",
+    "model",
+    "task",
+    "language",
+    "seed",
+    "metric",
+    "value",
+    "questions",
+    "protocol",
+    "finetune",
+    "predict",
+    "score",
 ];
 
 /// The rows of `runs.csv`; a cell not run has no value.

@@ -98,7 +98,18 @@ far   en        exact_match  roberta-long  longqa  standard 384/128             
     let csv = table::rows(&table);
     assert_eq!(
         csv[0],
-        ["near", "en", "exact_match", "roberta-base", "longqa", "standard 384/128", "82.0000", "2.8284", "2", ""]
+        [
+            "near",
+            "en",
+            "exact_match",
+            "roberta-base",
+            "longqa",
+            "standard 384/128",
+            "82.0000",
+            "2.8284",
+            "2",
+            ""
+        ]
     );
     let far = |model: &str| {
         csv.iter()
@@ -149,7 +160,15 @@ fn bits_per_character_of_two_texts_never_share_a_column() {
     let rows = [row("one", Some(2.5)), row("two", Some(1.5)), row("one", None)];
     assert_eq!(
         pretraining::headings(&rows),
-        ["model", "source", "protocol", "step", "bits_per_character on one", "bits_per_character on two", "pretrain"]
+        [
+            "model",
+            "source",
+            "protocol",
+            "step",
+            "bits_per_character on one",
+            "bits_per_character on two",
+            "pretrain"
+        ]
     );
     let cells: Vec<_> = pretraining::rows(&rows).iter().map(|row| row[4..6].to_vec()).collect();
     assert_eq!(cells, [["2.5000", ""], ["", "1.5000"], ["", ""]]);
