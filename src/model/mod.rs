@@ -17,7 +17,6 @@ mod parameters;
 mod qa;
 #[cfg(test)]
 mod testing;
-#[path = "weights_stand_in.rs"]
 pub mod weights;
 
 pub use batch::{Batch, Globals, MaskedPositions, Padding, Sequence};
