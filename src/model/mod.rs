@@ -16,9 +16,9 @@ mod layers;
 mod mlm;
 mod parameters;
 mod qa;
+mod question_input;
 #[cfg(test)]
 mod testing;
-mod question_input;
 pub mod weights;
 
 pub use batch::{Batch, Globals, MaskedPositions, Padding, Sequence};
