@@ -27,6 +27,6 @@ pub use error::ModelError;
 pub use folder::WEIGHTS_FILE;
 pub use layers::{Mode, Precision};
 pub use mlm::MaskedLm;
-pub use parameters::Parameters;
+pub use parameters::{Parameters, copy_tensor};
 pub use qa::{Head, QuestionAnswering, SpanLogits};
 pub use question_input::GlobalPolicy;

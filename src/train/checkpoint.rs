@@ -99,7 +99,7 @@ impl Checkpoints {
     pub fn restore_latest(
         &self,
         parameters: &Parameters,
-        optimizer: &mut AdamW,
+        optimizer: &AdamW,
     ) -> Result<Option<TrainerState>, TrainError> {
         let Some(folder) = self.latest()? else { return Ok(None) };
         let state = self.read_state(&folder.join(STATE))?;
@@ -148,7 +148,7 @@ impl Checkpoints {
         let mut steps = Vec::new();
         for entry in fs::read_dir(&self.folder).map_err(unreadable)? {
             let name = entry.map_err(unreadable)?.file_name();
-            let step = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.parse().ok());
+            let step = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.parse::<u64>().ok());
             steps.extend(step);
         }
         steps.sort_unstable();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::durable::WriteError;
 use crate::interrupt::Interrupted;
 use crate::model::ModelError;
+use crate::model::weights::WeightsError;
 use crate::text::TextError;
 
 /// An error of training.
@@ -67,6 +68,9 @@ pub enum TrainError {
     #[allow(missing_docs)]
     #[error(transparent)]
     Model(#[from] ModelError),
+    #[allow(missing_docs)]
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
     #[allow(missing_docs)]
     #[error(transparent)]
     Text(#[from] TextError),

@@ -40,7 +40,7 @@ pub fn run(
     let head = Head::FromSeed(settings.optimization.seed);
     let model = QuestionAnswering::load(inputs.model, head, device)?
         .with_precision(settings.optimization.precision);
-    tokenizer.check_vocabulary(model.config().vocab_size)?;
+    tokenizer.check_vocabulary_size(model.config().vocab_size as usize, inputs.model)?;
     model.config().check_length(settings.max_length)?;
 
     let windows = windows::of_dataset(inputs.train, &tokenizer, &settings.windows())?;

@@ -10,8 +10,7 @@ use super::run::{Objective, Step};
 use super::settings::PretrainSettings;
 use crate::interrupt::Interrupt;
 use crate::model::{Batch, MaskedLm, MaskedPositions, Mode, Parameters};
-use crate::text::blocks::BlockFile;
-use crate::text::masking::{self, MaskedBlock, MaskingVocabulary};
+use crate::text::{BlockFile, MaskedBlock, MaskingVocabulary, masking};
 
 /// Masked blocks of one forward pass, on the host.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,7 +8,8 @@ use tch::{Kind, Tensor};
 
 use super::TrainError;
 use super::settings::Optimization;
-use crate::model::{ModelError, Parameters, weights::Weights};
+use crate::model::weights::Weights;
+use crate::model::{ModelError, Parameters, copy_tensor};
 use crate::native::{self, AdamWStep, AdamWTensors};
 
 /// AdamW's state beside the parameters it trains.
@@ -128,12 +129,12 @@ impl AdamW {
     }
 
     /// Takes the state from what [`AdamW::state`] gave; every tensor must be there in its shape.
-    pub fn restore(&mut self, state: &Weights) -> Result<(), ModelError> {
-        for slot in &mut self.slots {
-            copy_from(state, &mean_name(&slot.name), &mut slot.mean)?;
-            copy_from(state, &square_name(&slot.name), &mut slot.square)?;
+    pub fn restore(&self, state: &Weights) -> Result<(), ModelError> {
+        for slot in &self.slots {
+            copy_tensor(state, &mean_name(&slot.name), &slot.mean)?;
+            copy_tensor(state, &square_name(&slot.name), &slot.square)?;
         }
-        copy_from(state, "step", &mut self.steps)
+        copy_tensor(state, "step", &self.steps)
     }
 }
 
@@ -143,10 +144,4 @@ fn mean_name(parameter: &str) -> String {
 
 fn square_name(parameter: &str) -> String {
     format!("exp_avg_sq.{parameter}")
-}
-
-fn copy_from(state: &Weights, name: &str, target: &mut Tensor) -> Result<(), ModelError> {
-    let value = state.tensor_of_shape(name, &target.size())?;
-    tch::no_grad(|| target.copy_(&value));
-    Ok(())
 }

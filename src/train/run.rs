@@ -97,7 +97,7 @@ pub struct Session<'a> {
 /// `step_at` gives the data of a step from its number; it runs ahead on a thread of its own.
 pub fn run<O: Objective>(
     objective: &O,
-    step_at: impl Fn(u64) -> Result<Step<O::MicroBatch>, TrainError> + Send,
+    mut step_at: impl FnMut(u64) -> Result<Step<O::MicroBatch>, TrainError> + Send,
     plan: &Plan,
     work: &Path,
     session: &mut Session,
@@ -110,7 +110,7 @@ pub fn run<O: Objective>(
     };
     let checkpoints = Checkpoints::new(work, settings.save_total_limit, plan.identity);
     let mut optimizer = AdamW::new(objective.parameters(), settings);
-    let resumed = checkpoints.restore_latest(objective.parameters(), &mut optimizer)?;
+    let resumed = checkpoints.restore_latest(objective.parameters(), &optimizer)?;
     if let Some(state) = &resumed {
         (session.observe)(&Event::Resumed { step: state.step });
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::TrainError;
 use crate::model::Precision;
 use crate::random::Seed;
-use crate::text::masking::MaskingSettings;
+use crate::text::{MaskingSettings, WindowSettings};
 
 /// Continued masked-language-model pretraining; defaults as in the Longformer conversion recipe
 /// (Beltagy et al. 2020) with the values that Sagen (2021) used.
@@ -210,6 +210,12 @@ impl PretrainSettings {
 }
 
 impl FinetuneSettings {
+    /// How questions and contexts are laid into windows.
+    pub fn windows(&self) -> WindowSettings {
+        let Self { max_length, doc_stride, max_question_length, .. } = *self;
+        WindowSettings { max_length, doc_stride, max_question_length }
+    }
+
     /// Checks every value; the error names the key.
     pub fn validate(&self) -> Result<(), TrainError> {
         self.optimization.validate()?;
