@@ -4,6 +4,8 @@
 //! usage, 130 interrupted (state saved).
 
 mod env;
+mod fetch;
+mod lock;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -30,6 +32,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Env(env::Args),
+    Fetch(fetch::Args),
+    Lock(lock::Args),
 }
 
 /// What every subcommand is given besides its arguments.
@@ -45,6 +49,8 @@ pub fn main() -> ExitCode {
         let context = Context { interrupt };
         match cli.command {
             Command::Env(args) => env::run(args, &context),
+            Command::Fetch(args) => fetch::run(args, &context),
+            Command::Lock(args) => lock::run(args, &context),
         }
     });
     match outcome {
