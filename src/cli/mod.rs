@@ -4,6 +4,8 @@
 //! usage, 130 interrupted (state saved).
 
 mod env;
+mod fetch;
+mod lock;
 mod score;
 
 use std::io::{self, IsTerminal};
@@ -31,6 +33,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Env(env::Args),
+    Fetch(fetch::Args),
+    Lock(lock::Args),
     Score(score::Args),
 }
 
@@ -47,6 +51,8 @@ pub fn main() -> ExitCode {
         let context = Context { interrupt };
         match cli.command {
             Command::Env(args) => env::run(args, &context),
+            Command::Fetch(args) => fetch::run(args, &context),
+            Command::Lock(args) => lock::run(args, &context),
             Command::Score(args) => score::run(args, &context),
         }
     });

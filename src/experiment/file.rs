@@ -8,15 +8,15 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 
 use super::ExperimentError;
 use super::keys;
 use super::settings::{
-    ConvertSettings, GenerateSettings, InitializeSettings, Layer, PredictSettings, TokenizerSettings, overlay,
+    ConvertSettings, GenerateSettings, InitializeSettings, PredictSettings, TokenizerSettings,
 };
+use super::settings_table::SettingsTable;
 use crate::corpus::CorpusError;
 use crate::digest::Digest;
 use crate::random::Seed;
@@ -202,12 +202,8 @@ impl Experiment {
         }
     }
 
-    /// The settings that `layers` give, refused under the name of the last layer's table.
-    fn settings<T>(&self, layers: &[Layer]) -> Result<T, ExperimentError>
-    where
-        T: Default + Serialize + DeserializeOwned,
-    {
-        overlay(layers).map_err(|wrong| self.wrong(&wrong.key, &wrong.message, wrong.found))
+    fn settings<S: SettingsTable>(&self, layers: &[(&str, &toml::Table)]) -> Result<S, ExperimentError> {
+        S::with(layers).map_err(|wrong| self.wrong(&wrong.key, &wrong.expected, wrong.found))
     }
 
     fn checked(&self, section: &str, outcome: Result<(), TrainError>) -> Result<(), ExperimentError> {
@@ -222,8 +218,7 @@ impl Experiment {
 
     pub(super) fn generate_settings(&self, name: &str) -> Result<GenerateSettings, ExperimentError> {
         let section = format!("data.{name}");
-        let settings: GenerateSettings =
-            self.settings(&[Layer { section: section.clone(), table: &self.data[name].settings }])?;
+        let settings: GenerateSettings = self.settings(&[(section.as_str(), &self.data[name].settings)])?;
         match settings.sizes.validate() {
             Ok(()) => Ok(settings),
             Err(CorpusError::Setting { key, expected, found }) => {
@@ -234,10 +229,7 @@ impl Experiment {
     }
 
     pub(super) fn tokenizer_settings(&self, name: &str) -> Result<TokenizerSettings, ExperimentError> {
-        self.settings(&[Layer {
-            section: format!("tokenizers.{name}"),
-            table: &self.tokenizers[name].settings,
-        }])
+        self.settings(&[(&format!("tokenizers.{name}"), &self.tokenizers[name].settings)])
     }
 
     pub(super) fn initialize_settings(
@@ -245,7 +237,7 @@ impl Experiment {
         model: &str,
         table: &toml::Table,
     ) -> Result<InitializeSettings, ExperimentError> {
-        self.settings(&[Layer { section: format!("models.{model}.initialize"), table }])
+        self.settings(&[(&format!("models.{model}.initialize"), table)])
     }
 
     pub(super) fn convert_settings(
@@ -253,7 +245,7 @@ impl Experiment {
         model: &str,
         table: &toml::Table,
     ) -> Result<ConvertSettings, ExperimentError> {
-        self.settings(&[Layer { section: format!("models.{model}.convert"), table }])
+        self.settings(&[(&format!("models.{model}.convert"), table)])
     }
 
     /// The top-level `[pretrain]` with the model's own laid over it.
@@ -263,9 +255,8 @@ impl Experiment {
         table: &toml::Table,
     ) -> Result<PretrainSettings, ExperimentError> {
         let section = format!("models.{model}.pretrain");
-        let shared = Layer { section: "pretrain".into(), table: &self.pretrain };
-        let settings: PretrainSettings =
-            self.settings(&[shared, Layer { section: section.clone(), table }])?;
+        let shared = ("pretrain", &self.pretrain);
+        let settings: PretrainSettings = self.settings(&[shared, (section.as_str(), table)])?;
         self.checked(&section, settings.validate())?;
         Ok(settings)
     }
@@ -280,10 +271,10 @@ impl Experiment {
         let section = &self.tasks[task];
         let windows = section.windows();
         let mut settings: FinetuneSettings = self.settings(&[
-            Layer { section: "finetune".into(), table: &self.finetune },
-            Layer { section: format!("models.{model}.finetune"), table: &self.models[model].finetune },
-            Layer { section: format!("tasks.{task}"), table: &windows },
-            Layer { section: format!("tasks.{task}.finetune"), table: &section.finetune },
+            ("finetune", &self.finetune),
+            (&format!("models.{model}.finetune"), &self.models[model].finetune),
+            (&format!("tasks.{task}"), &windows),
+            (&format!("tasks.{task}.finetune"), &section.finetune),
         ])?;
         settings.optimization.seed = seed;
         self.checked(&format!("tasks.{task}.finetune"), settings.validate())?;
@@ -308,10 +299,10 @@ impl Experiment {
             trained_with.insert(key.into(), toml::Value::Integer(value as i64));
         }
         self.settings(&[
-            Layer { section: format!("tasks.{task}"), table: &trained_with },
-            Layer { section: "predict".into(), table: &self.predict },
-            Layer { section: format!("models.{model}.predict"), table: &self.models[model].predict },
-            Layer { section: format!("tasks.{task}.predict"), table: &section.predict },
+            (&format!("tasks.{task}"), &trained_with),
+            ("predict", &self.predict),
+            (&format!("models.{model}.predict"), &self.models[model].predict),
+            (&format!("tasks.{task}.predict"), &section.predict),
         ])
     }
 }

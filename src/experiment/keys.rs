@@ -9,8 +9,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::ExperimentError;
 use super::settings::{
-    ConvertSettings, GenerateSettings, InitializeSettings, PredictSettings, TokenizerSettings, keys_of,
+    ConvertSettings, GenerateSettings, InitializeSettings, PredictSettings, TokenizerSettings,
 };
+use super::settings_table::SettingsTable;
 use crate::train::settings::{FinetuneSettings, PretrainSettings};
 
 /// What may stand under a key.
@@ -28,25 +29,25 @@ fn table<'a>(names: impl IntoIterator<Item = &'a str>, tables: Vec<(&str, Shape)
     Shape::Table(leaves.chain(tables.into_iter().map(|(name, shape)| (name.to_owned(), shape))).collect())
 }
 
-fn leaves(own: &[&str], settings: Vec<String>) -> Shape {
-    table(own.iter().copied().chain(settings.iter().map(String::as_str)), Vec::new())
+/// The keys of the settings `S`, and `own` besides.
+fn leaves<S: SettingsTable>(own: &[&'static str]) -> Shape {
+    table(own.iter().copied().chain(S::KEYS.iter().map(|(key, _)| *key)), Vec::new())
 }
 
 fn experiment() -> Shape {
-    let pretrain =
-        || leaves(&["train_file_path", "val_file_path", "published"], keys_of::<PretrainSettings>());
+    let pretrain = || leaves::<PretrainSettings>(&["train_file_path", "val_file_path", "published"]);
     let finetune = || {
         // The seeds of fine-tuning are the experiment's `seeds`.
-        let keys = keys_of::<FinetuneSettings>().into_iter().filter(|key| key != "seed");
-        leaves(&[], keys.collect())
+        let keys = FinetuneSettings::KEYS.iter().map(|(key, _)| *key);
+        table(keys.filter(|key| *key != "seed"), Vec::new())
     };
-    let predict = || leaves(&[], keys_of::<PredictSettings>());
+    let predict = || leaves::<PredictSettings>(&[]);
     let named = |shape| Shape::Named(Box::new(shape));
     let model = table(
         ["checkpoint", "from", "tokenizer", "published"],
         vec![
-            ("initialize", leaves(&[], keys_of::<InitializeSettings>())),
-            ("convert", leaves(&[], keys_of::<ConvertSettings>())),
+            ("initialize", leaves::<InitializeSettings>(&[])),
+            ("convert", leaves::<ConvertSettings>(&[])),
             ("pretrain", pretrain()),
             ("finetune", finetune()),
             ("predict", predict()),
@@ -69,8 +70,8 @@ fn experiment() -> Shape {
     table(
         ["name", "description", "seeds"],
         vec![
-            ("data", named(leaves(&["generate"], keys_of::<GenerateSettings>()))),
-            ("tokenizers", named(leaves(&["train_on"], keys_of::<TokenizerSettings>()))),
+            ("data", named(leaves::<GenerateSettings>(&["generate"]))),
+            ("tokenizers", named(leaves::<TokenizerSettings>(&["train_on"]))),
             ("models", named(model)),
             ("tasks", named(task)),
             ("pretrain", pretrain()),

@@ -449,7 +449,11 @@ fn names_that_refer_to_nothing_are_reported_with_the_nearest_that_would() {
         ("from = \"short\"", "from = \"long\"", &["models.long.from", "long → long"]),
         ("from = \"short\"", "from = \"short\"\ncheckpoint = \"roberta\"", &["models.long", "several"]),
         ("checkpoint = \"roberta\"", "published = \"a\"", &["models.short", "found none"]),
-        ("checkpoint = \"roberta\"", "checkpoint = \"robertaa\"", &["models.short.checkpoint", "in the lock: roberta"]),
+        (
+            "checkpoint = \"roberta\"",
+            "checkpoint = \"robertaa\"",
+            &["models.short.checkpoint", "in the lock: roberta"],
+        ),
         ("checkpoint = \"roberta\"", "checkpoint = \"squad/dev\"", &["models.short.checkpoint", "dev.json"]),
         ("checkpoint = \"roberta\"", "checkpoint = \"./none\"", &["none", "cannot read"]),
         ("\"squad/dev\"\nmax", "\"squad/dew\"\nmax", &["tasks.near.evaluate", "squad/dev"]),
