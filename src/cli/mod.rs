@@ -5,6 +5,8 @@
 
 mod env;
 mod score;
+mod fetch;
+mod lock;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -32,6 +34,8 @@ struct Cli {
 enum Command {
     Env(env::Args),
     Score(score::Args),
+    Fetch(fetch::Args),
+    Lock(lock::Args),
 }
 
 /// What every subcommand is given besides its arguments.
@@ -48,6 +52,8 @@ pub fn main() -> ExitCode {
         match cli.command {
             Command::Env(args) => env::run(args, &context),
             Command::Score(args) => score::run(args, &context),
+            Command::Fetch(args) => fetch::run(args, &context),
+            Command::Lock(args) => lock::run(args, &context),
         }
     });
     match outcome {
