@@ -4,9 +4,9 @@
 //! usage, 130 interrupted (state saved).
 
 mod env;
+mod score;
 mod fetch;
 mod lock;
-mod score;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -33,9 +33,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Env(env::Args),
+    Score(score::Args),
     Fetch(fetch::Args),
     Lock(lock::Args),
-    Score(score::Args),
 }
 
 /// What every subcommand is given besides its arguments.
@@ -51,9 +51,9 @@ pub fn main() -> ExitCode {
         let context = Context { interrupt };
         match cli.command {
             Command::Env(args) => env::run(args, &context),
+            Command::Score(args) => score::run(args, &context),
             Command::Fetch(args) => fetch::run(args, &context),
             Command::Lock(args) => lock::run(args, &context),
-            Command::Score(args) => score::run(args, &context),
         }
     });
     match outcome {

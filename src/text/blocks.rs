@@ -23,11 +23,11 @@ use crate::digest::{Digest, Hasher};
 use crate::durable;
 use crate::interrupt::Interrupt;
 
-/// Bytes of a piece: long enough that trying a cut costs little, short enough that the tokens of
-/// all pieces in work stay far below a gigabyte (tokenizing takes some sixty bytes per byte).
+/// Bytes of a piece: long enough that trying a cut costs little beside it.
 const PIECE_BYTES: usize = 64 << 10;
-/// Pieces in work at once, at most.
-const MOST_PIECES: usize = 96;
+/// Pieces in work at once, at most. Tokenizing takes some 150 bytes of memory for each byte of
+/// text, so these stay under half a gigabyte on a machine of any number of cores.
+const MOST_PIECES: usize = 48;
 
 /// Tokenizes the text file `source` into blocks of `block_length` tokens, special ones included,
 /// and writes them to `target`, which appears when it is whole.
