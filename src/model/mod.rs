@@ -7,6 +7,7 @@
 pub mod attention;
 mod batch;
 pub mod config;
+pub mod convert;
 mod embeddings;
 mod encoder;
 mod error;
@@ -15,6 +16,7 @@ mod layers;
 mod mlm;
 mod parameters;
 mod qa;
+mod tokenizer_files;
 #[cfg(test)]
 mod testing;
 pub mod weights;
