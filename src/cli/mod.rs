@@ -3,6 +3,7 @@
 //! stdout is for results, stderr for logs and progress. Exit codes: 0 done, 1 failed, 2 wrong
 //! usage, 130 interrupted (state saved).
 
+mod convert;
 mod env;
 mod score;
 mod fetch;
@@ -32,6 +33,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Convert(convert::Args),
     Env(env::Args),
     Score(score::Args),
     Fetch(fetch::Args),
@@ -50,6 +52,7 @@ pub fn main() -> ExitCode {
     let outcome = Interrupt::listen().map_err(Into::into).and_then(|interrupt| {
         let context = Context { interrupt };
         match cli.command {
+            Command::Convert(args) => convert::run(args, &context),
             Command::Env(args) => env::run(args, &context),
             Command::Score(args) => score::run(args, &context),
             Command::Fetch(args) => fetch::run(args, &context),

@@ -7,6 +7,7 @@
 pub mod attention;
 mod batch;
 pub mod config;
+pub mod convert;
 mod embeddings;
 mod encoder;
 mod error;
@@ -17,6 +18,7 @@ mod mlm;
 mod parameters;
 mod qa;
 mod question_input;
+mod tokenizer_files;
 #[cfg(test)]
 mod testing;
 pub mod weights;

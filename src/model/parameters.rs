@@ -23,6 +23,11 @@ use crate::random::{Purpose, Seed};
 pub struct Parameters(Vec<(String, Tensor)>);
 
 impl Parameters {
+    /// The given tensors under the given names, in this order.
+    pub(super) fn of(named: Vec<(String, Tensor)>) -> Self {
+        Self(named)
+    }
+
     /// Name and tensor of each parameter. The tensors share storage and gradient with the model's.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Tensor)> {
         self.0.iter().map(|(name, tensor)| (name.as_str(), tensor))
