@@ -8,6 +8,8 @@ mod env;
 mod score;
 mod fetch;
 mod lock;
+mod reproduce;
+mod status;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -38,6 +40,8 @@ enum Command {
     Score(score::Args),
     Fetch(fetch::Args),
     Lock(lock::Args),
+    Reproduce(reproduce::Args),
+    Status(status::Args),
 }
 
 /// What every subcommand is given besides its arguments.
@@ -57,6 +61,8 @@ pub fn main() -> ExitCode {
             Command::Score(args) => score::run(args, &context),
             Command::Fetch(args) => fetch::run(args, &context),
             Command::Lock(args) => lock::run(args, &context),
+            Command::Reproduce(args) => reproduce::run(args, &context),
+            Command::Status(args) => status::run(args, &context),
         }
     });
     match outcome {
