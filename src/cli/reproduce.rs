@@ -89,7 +89,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     if todo.missing.is_empty() {
         tracing::info!("all {} stages that the results need are done; nothing to run", todo.present.len());
     } else {
-        eprint!("{text}");
+        io::stderr().lock().write_all(text.as_bytes())?;
     }
 
     let device = Device::cuda_if_available();
