@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::settings_flags::SettingsFlags;
 use super::{Context, training};
+use crate::fetch::Cache;
 use crate::text::Tokenizer;
 use crate::text::blocks;
 use crate::train::pretrain::{self, PretrainInputs};
@@ -41,7 +42,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let settings = args.settings.settings()?;
     settings.validate()?;
     let tokenizer = Tokenizer::from_folder(&args.model)?;
-    let cache = context.cache.blocks();
+    let cache = Cache::default_for_user()?.blocks();
     let blocks_of = |text| {
         blocks::cached(&cache, text, &tokenizer, settings.model_max_length, &context.interrupt)
     };
