@@ -16,6 +16,7 @@ mod pieces;
 mod testing;
 pub mod token;
 pub mod tokenizer;
+pub mod train_tokenizer;
 pub mod windows;
 
 pub use blocks::BlockFile;
