@@ -5,6 +5,7 @@ mod http;
 mod lock_command;
 mod mirrors;
 mod program;
+mod resuming;
 mod server;
 #[path = "../support/mod.rs"]
 mod support;

@@ -58,7 +58,9 @@ fn zip(items: &[Item]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-const FORMATS: [(&str, fn(&[Item]) -> Vec<u8>); 2] = [("zip", zip), ("tar.gz", tar_gz)];
+type Pack = fn(&[Item]) -> Vec<u8>;
+
+const FORMATS: [(&str, Pack); 2] = [("zip", zip), ("tar.gz", tar_gz)];
 
 fn archive_lock(body: &[u8], format: &str, unpacked_bytes: u64, members: &str, server: &Server) -> Lock {
     let entry = entry("a", body, &[server.url("a")]);

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use longqa::digest::Digest;
-use longqa::fetch::{Backoff, Cache, Entry, FetchError, Fetched, Fetcher, Lock, Settings};
+use longqa::fetch::{Backoff, Cache, Entry, FetchError, Fetched, Fetcher, Lock, Settings, Tried};
 use longqa::interrupt::Interrupt;
 use tempfile::TempDir;
 use url::Url;
+
+use crate::server::Server;
 
 pub struct Workbench {
     pub folder: TempDir,
@@ -93,4 +95,27 @@ pub fn lock(entries: &[String]) -> Lock {
 
 pub fn lock_text(entries: &[String]) -> String {
     format!("version = 1\n{}", entries.concat())
+}
+
+/// Fetches `body` from `servers`, in their order; it must come out whole, whatever they do.
+pub fn comes_out_whole(bench: &Workbench, body: &[u8], servers: &[&Server]) {
+    let urls: Vec<_> = servers.iter().map(|server| server.url("a")).collect();
+    let fetched = bench.fetch(&lock(&[entry("a", body, &urls)])).unwrap();
+    assert_eq!(fetched[0].path.file_name().unwrap(), "a.json");
+    assert_eq!(fetched[0].digest, Digest::of_bytes(body));
+    assert_eq!(std::fs::read(&fetched[0].path).unwrap(), body);
+    assert!(bench.files_in("partials-v1").is_empty());
+}
+
+/// Fetches `body` from `servers`, none of which gives it; what each said.
+pub fn refusal(bench: &Workbench, body: &[u8], servers: &[&Server]) -> Vec<Tried> {
+    let urls: Vec<_> = servers.iter().map(|server| server.url("a")).collect();
+    match bench.fetch(&lock(&[entry("a", body, &urls)])) {
+        Err(FetchError::NoSource { name, tried }) => {
+            assert_eq!(name, "a");
+            assert!(bench.files_in("blobs-v1").is_empty());
+            tried
+        }
+        other => panic!("{other:?}"),
+    }
 }
