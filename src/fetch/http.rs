@@ -114,9 +114,9 @@ fn ask(client: &Client, url: &Url, partial: &Partial) -> Result<Response, Transf
             request = request.header(IF_RANGE, validator);
         }
     }
-    request.send().map_err(|error| match error.is_connect() {
-        true => TransferError::Unreachable(error.without_url().into()),
-        false => TransferError::Network(error.without_url().into()),
+    request.send().map_err(|error| {
+        let reason = if error.is_connect() { TransferError::Unreachable } else { TransferError::Network };
+        reason(error.without_url().into())
     })
 }
 
