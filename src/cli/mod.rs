@@ -5,6 +5,9 @@
 
 mod convert;
 mod env;
+mod score;
+mod fetch;
+mod lock;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -32,6 +35,9 @@ struct Cli {
 enum Command {
     Convert(convert::Args),
     Env(env::Args),
+    Score(score::Args),
+    Fetch(fetch::Args),
+    Lock(lock::Args),
 }
 
 /// What every subcommand is given besides its arguments.
@@ -48,6 +54,9 @@ pub fn main() -> ExitCode {
         match cli.command {
             Command::Convert(args) => convert::run(args, &context),
             Command::Env(args) => env::run(args, &context),
+            Command::Score(args) => score::run(args, &context),
+            Command::Fetch(args) => fetch::run(args, &context),
+            Command::Lock(args) => lock::run(args, &context),
         }
     });
     match outcome {

@@ -1,1 +1,21 @@
-//! The experiment file, its stages, the stage store, running.
+//! The experiment file, its expansion into stages, the stage store, provenance, running.
+
+mod error;
+mod file;
+mod keys;
+pub mod manifest;
+pub mod plan;
+mod progress;
+pub mod provenance;
+pub mod run;
+pub mod settings;
+pub mod source;
+pub mod stage;
+pub mod store;
+#[cfg(test)]
+mod tests;
+
+pub use error::{ExperimentError, StageFailure};
+pub use file::{Experiment, PublishedSection};
+pub use plan::Plan;
+pub use store::Store;

@@ -121,6 +121,44 @@ pub struct Config {
 }
 
 impl Config {
+    /// A network of the base size (12 layers, width 768) with roberta-base's vocabulary.
+    pub fn base(model_type: ModelType) -> Self {
+        let num_hidden_layers = 12;
+        let is_long = model_type == ModelType::Longformer;
+        Self {
+            model_type,
+            vocab_size: 50265,
+            hidden_size: 768,
+            num_hidden_layers,
+            num_attention_heads: 12,
+            intermediate_size: 3072,
+            hidden_act: Activation::Gelu,
+            hidden_dropout_prob: 0.1,
+            attention_probs_dropout_prob: 0.1,
+            max_position_embeddings: if is_long { 4098 } else { 514 },
+            type_vocab_size: 1,
+            initializer_range: 0.02,
+            layer_norm_eps: 1e-5,
+            pad_token_id: 1,
+            bos_token_id: 0,
+            eos_token_id: 2,
+            attention_window: is_long.then(|| vec![512; num_hidden_layers as usize]),
+            other: Map::new(),
+        }
+    }
+
+    /// Fails if inputs of `length` tokens are longer than the model's positions reach.
+    pub fn check_length(&self, length: usize) -> Result<(), ModelError> {
+        if i64::try_from(length).is_ok_and(|length| length <= self.max_length()) {
+            return Ok(());
+        }
+        Err(ModelError::Batch {
+            what: "length",
+            expected: format!("at most {} tokens", self.max_length()),
+            found: length.to_string(),
+        })
+    }
+
     /// Reads and checks `folder/config.json`.
     pub fn read(folder: &Path) -> Result<Self, ModelError> {
         let path = folder.join(CONFIG_FILE);

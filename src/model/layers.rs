@@ -1,5 +1,6 @@
 //! The layers every part of the network is made of, and what holds for one pass through it.
 
+use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 /// Whether dropout is on.
@@ -13,7 +14,8 @@ pub enum Mode {
 
 /// The number format of matrix products. Weights, LayerNorm, softmax, residual sums and losses are
 /// in 32 bits in either.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// 32-bit floats.
     #[default]

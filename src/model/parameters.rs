@@ -48,10 +48,31 @@ impl Parameters {
         self.0.is_empty()
     }
 
+    /// The device that all of them are on.
+    pub fn device(&self) -> Device {
+        self.0.first().map_or(Device::Cpu, |(_, tensor)| tensor.device())
+    }
+
+    /// Takes every parameter's value from `weights`; each must be there in its shape.
+    pub fn copy_from(&self, weights: &Weights) -> Result<(), ModelError> {
+        self.0.iter().try_for_each(|(name, tensor)| copy_tensor(weights, name, tensor))
+    }
+
     /// The number of trainable numbers.
     pub fn elements(&self) -> usize {
         self.0.iter().map(|(_, tensor)| tensor.numel()).sum()
     }
+}
+
+/// Puts the tensor `name` of `weights` into `target`, which has the shape it must have.
+pub fn copy_tensor(weights: &Weights, name: &str, target: &Tensor) -> Result<(), ModelError> {
+    let value = weights.tensor(name)?;
+    if value.size() != target.size() {
+        let (expected, found) = (target.size(), value.size());
+        return Err(ModelError::Shape { path: weights.path().to_owned(), name: name.to_owned(), expected, found });
+    }
+    tch::no_grad(|| target.shallow_clone().f_copy_(&value))?;
+    Ok(())
 }
 
 /// How fresh values are drawn.

@@ -1,1 +1,20 @@
 //! From span scores to answers, and from answers to the official metrics.
+//!
+//! Scores of starts and ends come in, one pair of slices per window ([`decode`]); answers go out as
+//! files in the official layout ([`predictions`]) and as the official numbers ([`metrics`]), beside what
+//! guessing would give ([`chance`]).
+
+pub mod chance;
+mod characters;
+pub mod decode;
+mod error;
+pub mod metrics;
+mod normalize;
+pub mod predict;
+pub mod predictions;
+
+pub use decode::{DecodeSettings, Decoder, NbestAnswer};
+pub use error::QaError;
+pub use metrics::{Evaluation, QuestionScore, Scores};
+pub use normalize::normalize_answer;
+pub use predictions::{NbestPredictions, Predictions};

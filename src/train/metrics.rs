@@ -100,7 +100,13 @@ mod tests {
             fs::write(&path, &TWO[..length]).unwrap();
             drop(MetricsWriter::resume(&path, 9, || 5.0).unwrap());
             let kept = fs::read_to_string(&path).unwrap();
-            let expected = if length == TWO.len() { length } else if length >= first { first } else { 0 };
+            let expected = if length == TWO.len() {
+                length
+            } else if length >= first {
+                first
+            } else {
+                0
+            };
             assert_eq!(kept, TWO[..expected], "cut at {length}");
         }
     }

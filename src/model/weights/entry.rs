@@ -114,9 +114,10 @@ fn element_count(shape: &[i64]) -> Option<u64> {
 
 /// From the first element of a tensor that is not empty to behind its farthest one.
 fn reach(shape: &[i64], strides: &[i64]) -> Option<u64> {
-    let farthest = shape.iter().zip(strides).try_fold(0_i64, |sum, (&length, &stride)| {
-        sum.checked_add((length - 1).checked_mul(stride)?)
-    })?;
+    let farthest = shape
+        .iter()
+        .zip(strides)
+        .try_fold(0_i64, |sum, (&length, &stride)| sum.checked_add((length - 1).checked_mul(stride)?))?;
     Some(farthest as u64 + 1)
 }
 

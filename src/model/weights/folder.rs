@@ -94,7 +94,9 @@ fn read_sharded(path: &Path) -> Result<Weights, WeightsError> {
             return Err(WeightsError::Missing { path: shard.path().to_owned(), name: name.clone() });
         }
         listed.sort();
-        if let Some(name) = shard.names().find(|name| listed.binary_search_by(|l| l.as_str().cmp(name)).is_err()) {
+        if let Some(name) =
+            shard.names().find(|name| listed.binary_search_by(|l| l.as_str().cmp(name)).is_err())
+        {
             let what = format!("{}: tensor {name:?}", shard.path().display());
             return Err(file.malformed(what, "a line in the index that says so", "none"));
         }

@@ -53,12 +53,7 @@ impl MappedFile {
         Ok(start as usize..end as usize)
     }
 
-    pub fn malformed(
-        &self,
-        what: impl Display,
-        expected: impl Display,
-        found: impl Display,
-    ) -> WeightsError {
+    pub fn malformed(&self, what: impl Display, expected: impl Display, found: impl Display) -> WeightsError {
         WeightsError::Malformed {
             path: self.path.clone(),
             what: what.to_string(),

@@ -286,8 +286,8 @@ impl<'a> Machine<'a> {
 
     fn push_text(&mut self, length: usize) -> Result<(), PickleProblem> {
         let bytes = self.take(length)?;
-        let text = std::str::from_utf8(bytes)
-            .map_err(|error| unexpected("a string", "UTF-8", error.to_string()))?;
+        let text =
+            std::str::from_utf8(bytes).map_err(|error| unexpected("a string", "UTF-8", error.to_string()))?;
         self.stack.push(Value::Text(text));
         Ok(())
     }

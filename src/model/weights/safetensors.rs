@@ -62,20 +62,17 @@ pub(super) fn read(file: &Arc<MappedFile>) -> Result<Weights, WeightsError> {
     Ok(weights)
 }
 
-fn entry(
-    file: &Arc<MappedFile>,
-    name: &str,
-    tensor: &TensorInfo,
-    start: u64,
-) -> Result<Entry, WeightsError> {
+fn entry(file: &Arc<MappedFile>, name: &str, tensor: &TensorInfo, start: u64) -> Result<Entry, WeightsError> {
     let what = || format!("tensor {name:?}");
-    let element = kind::from_safetensors(&tensor.dtype)
-        .ok_or_else(|| file.malformed(what(), format!("one of {}", kind::safetensors_names()), &tensor.dtype))?;
+    let element = kind::from_safetensors(&tensor.dtype).ok_or_else(|| {
+        file.malformed(what(), format!("one of {}", kind::safetensors_names()), &tensor.dtype)
+    })?;
     let (begin, end) = tensor.data_offsets;
     let range = file.range(start.saturating_add(begin), end - begin, what)?;
-    let bytes = tensor.shape.iter().try_fold(element.elt_size_in_bytes() as u64, |bytes, &length| {
-        bytes.checked_mul(length)
-    });
+    let bytes = tensor
+        .shape
+        .iter()
+        .try_fold(element.elt_size_in_bytes() as u64, |bytes, &length| bytes.checked_mul(length));
     if bytes != Some(end - begin) {
         let expected = format!("{} bytes for {:?} {}", end - begin, tensor.shape, tensor.dtype);
         let found = bytes.map_or("an overflow".to_owned(), |bytes| bytes.to_string());
@@ -185,7 +182,8 @@ fn write_elements(out: &mut impl Write, tensor: &Tensor) -> std::io::Result<()> 
     let mut start = 0;
     while start < count {
         let length = CHUNK.min(count - start);
-        let chunk = flat.f_narrow(0, start, length).and_then(|chunk| chunk.f_to(Device::Cpu)).map_err(broken)?;
+        let chunk =
+            flat.f_narrow(0, start, length).and_then(|chunk| chunk.f_to(Device::Cpu)).map_err(broken)?;
         buffer.resize(length as usize * element.elt_size_in_bytes(), 0);
         chunk.f_copy_data_u8(&mut buffer, length as usize).map_err(broken)?;
         out.write_all(&buffer)?;

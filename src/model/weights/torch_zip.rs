@@ -19,7 +19,8 @@ pub(super) const SIGNATURE: &[u8] = b"PK\x03\x04";
 pub(super) fn read(file: &Arc<MappedFile>) -> Result<Weights, WeightsError> {
     let members = zip_members::read(file)?;
     // All members lie in one folder, named after the file when it was saved.
-    let data_pkl = members.iter().find(|member| member.name.split_once('/').is_some_and(|(_, rest)| rest == "data.pkl"));
+    let data_pkl =
+        members.iter().find(|member| member.name.split_once('/').is_some_and(|(_, rest)| rest == "data.pkl"));
     let Some(data_pkl) = data_pkl else {
         let found = format!("{} other members", members.len());
         return Err(file.malformed("torch zip file", "a member data.pkl", found));

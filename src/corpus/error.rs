@@ -1,0 +1,116 @@
+//! What can be wrong with a data file.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::durable::WriteError;
+
+/// A data file cannot be read as what it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum CorpusError {
+    /// The system would not give the bytes.
+    #[error("{}: cannot read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// There is nothing in the file.
+    #[error("{}: expected {expected}, found an empty file", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+        /// What should stand there.
+        expected: &'static str,
+    },
+    /// A byte that is no UTF-8.
+    #[error("{}: expected UTF-8 text, found an invalid byte {found:#04x} at byte {offset}, line {line}", path.display())]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// Where the invalid sequence begins, in bytes from the start of the file.
+        offset: u64,
+        /// The line it stands in, counted from 1.
+        line: u64,
+        /// The first byte of the invalid sequence.
+        found: u8,
+    },
+    /// The file ends in the middle of a value.
+    #[error("{}: expected {expected}, found the end of the file at line {line}, column {column}; it may be cut short", path.display())]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// What should stand there.
+        expected: &'static str,
+        /// Line of the end, counted from 1.
+        line: usize,
+        /// Column of the end in bytes, counted from 1.
+        column: usize,
+    },
+    /// The text breaks the rules of JSON.
+    #[error("{}: expected {expected}, found invalid JSON at line {line}, column {column}: {found}", path.display())]
+    NotJson {
+        /// The file.
+        path: PathBuf,
+        /// What should stand there.
+        expected: &'static str,
+        /// Line of the fault, counted from 1.
+        line: usize,
+        /// Column of the fault in bytes, counted from 1.
+        column: usize,
+        /// What the JSON reader said.
+        found: String,
+    },
+    /// Valid JSON of another shape.
+    #[error("{}: {at}: expected {expected}, found {found}", path.display())]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// The place, as in `$.data[0].paragraphs[2].context`.
+        at: String,
+        /// What should stand there.
+        expected: &'static str,
+        /// What stands there.
+        found: String,
+    },
+    /// Two questions with one id: predictions are filed by id, so one would overwrite the other.
+    #[error("{}: {second}: expected a question id of its own, found {id:?}, which is also at {first}", path.display())]
+    DuplicateId {
+        /// The file.
+        path: PathBuf,
+        /// The id.
+        id: String,
+        /// The place of the first question with it.
+        first: String,
+        /// The place of the second.
+        second: String,
+    },
+    /// An answer that does not stand where the file says.
+    #[error("{}: {at}: expected the answer {expected:?} at character {start} of its context, found {found:?}", path.display())]
+    MisplacedAnswer {
+        /// The file.
+        path: PathBuf,
+        /// The place of the answer.
+        at: String,
+        /// `answer_start`.
+        start: u64,
+        /// The answer's text.
+        expected: String,
+        /// As many characters as the answer has, from `answer_start` on.
+        found: String,
+    },
+    /// A file could not be put in place.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// A setting has a value that cannot be met.
+    #[error("{key}: expected {expected}, found {found}")]
+    Setting {
+        /// The setting's name.
+        key: &'static str,
+        /// What would do.
+        expected: &'static str,
+        /// The value given.
+        found: String,
+    },
+}
