@@ -5,9 +5,9 @@
 
 mod convert;
 mod env;
-mod score;
 mod fetch;
 mod lock;
+mod score;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;

@@ -111,7 +111,11 @@ fn long_config(config: &Config, settings: &LongSettings, from: &Path) -> Result<
         return refuse("attention_window", "an even number from 2".into(), window.to_string());
     }
     if window > max_position {
-        return refuse("attention_window", format!("at most max_position = {max_position}"), window.to_string());
+        return refuse(
+            "attention_window",
+            format!("at most max_position = {max_position}"),
+            window.to_string(),
+        );
     }
     let mut long = config.clone();
     long.model_type = ModelType::Longformer;
@@ -190,8 +194,12 @@ mod tests {
     fn vocabulary(size: usize) -> String {
         let special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"].map(str::to_owned);
         let characters = (0u32..).filter_map(|index| char::from_u32(0x100 + index)).map(String::from);
-        let tokens: serde_json::Map<_, _> =
-            special.into_iter().chain(characters).take(size).zip((0..).map(serde_json::Value::from)).collect();
+        let tokens: serde_json::Map<_, _> = special
+            .into_iter()
+            .chain(characters)
+            .take(size)
+            .zip((0..).map(serde_json::Value::from))
+            .collect();
         serde_json::Value::Object(tokens).to_string()
     }
 
@@ -241,7 +249,10 @@ mod tests {
         assert_eq!(fs::read_to_string(to.join("vocab.json")).unwrap(), vocabulary(90));
         let settings: serde_json::Value =
             serde_json::from_str(&fs::read_to_string(to.join("tokenizer_config.json")).unwrap()).unwrap();
-        assert_eq!((&settings["model_max_length"], &settings["zeta"]), (&150.into(), &serde_json::json!([1])));
+        assert_eq!(
+            (&settings["model_max_length"], &settings["zeta"]),
+            (&150.into(), &serde_json::json!([1]))
+        );
     }
 
     #[test]

@@ -104,7 +104,9 @@ pub const FINETUNE_KEYS: &[(&str, &str)] = &concat_keys::<18>(&[
     ("max_question_length", "question tokens kept"),
 ]);
 
-const fn concat_keys<const N: usize>(own: &[(&'static str, &'static str)]) -> [(&'static str, &'static str); N] {
+const fn concat_keys<const N: usize>(
+    own: &[(&'static str, &'static str)],
+) -> [(&'static str, &'static str); N] {
     assert!(N == own.len() + SHARED_KEYS.len());
     let mut keys = [("", ""); N];
     let mut at = 0;
