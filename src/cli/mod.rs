@@ -14,6 +14,8 @@ mod pretrain;
 mod score;
 mod settings_flags;
 mod training;
+mod reproduce;
+mod status;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -49,6 +51,8 @@ enum Command {
     Predict(predict::Args),
     Pretrain(pretrain::Args),
     Score(score::Args),
+    Reproduce(reproduce::Args),
+    Status(status::Args),
 }
 
 /// What every subcommand is given besides its arguments.
@@ -74,6 +78,8 @@ pub fn main() -> ExitCode {
             Command::Predict(args) => predict::run(args, &context),
             Command::Pretrain(args) => pretrain::run(args, &context),
             Command::Score(args) => score::run(args, &context),
+            Command::Reproduce(args) => reproduce::run(args, &context),
+            Command::Status(args) => status::run(args, &context),
         }
     });
     match outcome {

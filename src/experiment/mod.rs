@@ -1,6 +1,7 @@
 //! The experiment file, its expansion into stages, the stage store, provenance, running.
 
 mod error;
+pub mod execute;
 mod file;
 mod keys;
 pub mod manifest;
