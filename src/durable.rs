@@ -27,7 +27,10 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
 }
 
 /// Lets `fill` write a file aside, then gives it the name `path`, replacing what is there.
-pub fn write_with(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<(), WriteError> {
+pub fn write_with(
+    path: &Path,
+    fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> Result<(), WriteError> {
     let place = || -> io::Result<()> {
         let folder = parent(path);
         fs::create_dir_all(folder)?;

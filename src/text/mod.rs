@@ -1,1 +1,26 @@
 //! From records to tokens.
+//!
+//! [`Tokenizer`] turns text into numbers and says where each token stands in the text.
+//! [`blocks`] cuts a corpus into sequences of one length for masked-language-model pretraining,
+//! and [`masking`] hides tokens of them. [`windows`] lays questions and long contexts into
+//! sequences that a model can read. Nothing here knows about tensors.
+
+mod block_file;
+pub mod blocks;
+pub mod error;
+mod files;
+pub mod masking;
+mod offsets;
+mod pieces;
+#[cfg(test)]
+mod testing;
+pub mod token;
+pub mod tokenizer;
+pub mod windows;
+
+pub use blocks::BlockFile;
+pub use error::TextError;
+pub use masking::{MaskedBlock, MaskingSettings, MaskingVocabulary};
+pub use token::{CharSpan, TokenId};
+pub use tokenizer::{SpecialTokens, Tokenizer};
+pub use windows::{TokenSpan, Window, WindowSettings};
