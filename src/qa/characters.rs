@@ -1,6 +1,6 @@
 //! Stretches of a text by character offsets, without walking the text from its start each time.
 
-use crate::text::windows::CharSpan;
+use crate::text::CharSpan;
 
 /// How many characters lie between two remembered places.
 const STRIDE: usize = 64;
