@@ -31,7 +31,8 @@ fn train_step(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("mlm-step");
     group.throughput(Throughput::Elements(LENGTH as u64)).sample_size(10);
     for (name, precision) in [("float32", Precision::Float32), ("bfloat16", Precision::BFloat16)] {
-        let model = MaskedLm::from_seed(config.clone(), Seed(1), Device::Cpu).unwrap().with_precision(precision);
+        let model =
+            MaskedLm::from_seed(config.clone(), Seed(1), Device::Cpu).unwrap().with_precision(precision);
         let mut optimizer = AdamW::new(model.parameters(), &Optimization::default());
         group.bench_function(name, |bencher| {
             bencher.iter(|| {

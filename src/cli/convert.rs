@@ -23,7 +23,7 @@ pub struct Args {
     /// Positions that a token sees, both sides together (even)
     #[arg(long, default_value_t = LongSettings::default().attention_window)]
     attention_window: i64,
-    /// Folder to write; replaced if it exists
+    /// Folder to write; new or empty
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
 }

@@ -10,7 +10,7 @@ use tch::Device;
 use super::manifest::Measures;
 use super::outcome::{self, Chance, Evaluation, PretrainOutcome, QuestionOutcome, ScoreOutcome};
 use super::run::{Execute, Place};
-use super::settings::{GenerateSettings, InitializeSettings, PredictSettings, TokenizerSettings};
+use super::settings::{GenerateSettings, InitializeSettings, TokenizerSettings};
 use super::stage::{Copied, Fetched, Role, Stage, Work};
 use super::{ExperimentError, StageFailure};
 use crate::corpus::{QaDataset, miniature, squad};
@@ -18,9 +18,9 @@ use crate::digest::Digest;
 use crate::durable::WriteError;
 use crate::fetch::{Fetcher, Lock};
 use crate::model::convert::{LongSettings, to_longformer};
-use crate::model::{Config, Head, MaskedLm, ModelType, QuestionAnswering};
-use crate::qa::{DecodeSettings, Predictions, chance, metrics, predict};
-use crate::text::windows::{self, WindowSettings};
+use crate::model::{Config, MaskedLm, ModelType};
+use crate::qa::predict::{self, PredictSettings};
+use crate::qa::{Predictions, chance, metrics};
 use crate::text::{BlockFile, Tokenizer, blocks, train_tokenizer};
 use crate::train::finetune::{self, FinetuneInputs};
 use crate::train::pretrain::{self, PretrainInputs};
@@ -140,25 +140,14 @@ impl Local {
     }
 
     fn predict(&self, settings: &PredictSettings, place: &Place) -> Result<(), StageFailure> {
-        let folder = place.input(Role::Model)?;
-        let tokenizer = Tokenizer::from_folder(folder)?;
         let dataset = squad::read(place.input(Role::Evaluate)?)?;
-        let shape = WindowSettings {
-            max_length: settings.max_length,
-            doc_stride: settings.doc_stride,
-            max_question_length: settings.max_question_length,
+        let mut observe = |progress: predict::Progress| {
+            place.progress.set_length(progress.windows as u64);
+            place.progress.set_position(progress.done as u64);
         };
-        let decode =
-            DecodeSettings { n_best: settings.n_best_size, max_answer_length: settings.max_answer_length };
-        let model = QuestionAnswering::load(folder, Head::FromCheckpoint, self.device)?
-            .with_precision(settings.precision);
-        model.config().check_length(settings.max_length)?;
-        let windows = windows::of_dataset(&dataset, &tokenizer, &shape)?;
-        place.progress.set_length(windows.len() as u64);
-        let mut observe = |done: usize| place.progress.set_position(done as u64);
-        let batch_size = settings.per_device_eval_batch_size;
+        let model = place.input(Role::Model)?;
         let answers =
-            predict::predict(&model, &dataset, &windows, batch_size, decode, place.interrupt, &mut observe)?;
+            predict::answer(model, &dataset, settings, self.device, place.interrupt, &mut observe)?;
         answers.write(&place.output.join(NBEST))?;
         Ok(answers.best().write(&place.output.join(PREDICTIONS))?)
     }

@@ -14,13 +14,14 @@ use toml::de::{DeTable, DeValue};
 use super::ExperimentError;
 use super::keys;
 use super::settings::{
-    ConvertSettings, GenerateSettings, InitializeSettings, PredictSettings, TokenizerSettings,
+    ConvertSettings, GenerateSettings, InitializeSettings, TokenizerSettings,
 };
 use super::settings_table::SettingsTable;
 use crate::corpus::CorpusError;
 use crate::digest::Digest;
 use crate::random::Seed;
 use crate::train::TrainError;
+use crate::qa::predict::PredictSettings;
 use crate::train::settings::{FinetuneSettings, PretrainSettings};
 
 /// An experiment as its file gives it.

@@ -9,9 +9,10 @@ use toml::de::{DeTable, DeValue};
 
 use super::ExperimentError;
 use super::settings::{
-    ConvertSettings, GenerateSettings, InitializeSettings, PredictSettings, TokenizerSettings,
+    ConvertSettings, GenerateSettings, InitializeSettings, TokenizerSettings,
 };
 use super::settings_table::SettingsTable;
+use crate::qa::predict::PredictSettings;
 use crate::train::settings::{FinetuneSettings, PretrainSettings};
 
 /// What may stand under a key.

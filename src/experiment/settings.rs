@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::settings_table::SettingsTable;
 use crate::corpus::miniature::MiniatureSettings;
-use crate::model::Precision;
+use crate::qa::predict::PredictSettings;
 use crate::random::Seed;
 
 /// A model from nothing: a RoBERTa of this size with random weights. The names are those of
@@ -70,33 +70,6 @@ impl SettingsTable for ConvertSettings {
         ("max_position", "tokens of the longest input"),
         ("attention_window", "tokens that a token sees, both sides together"),
     ];
-}
-
-/// Span decoding over all windows of a question.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub struct PredictSettings {
-    pub max_length: usize,
-    pub doc_stride: usize,
-    pub max_question_length: usize,
-    pub n_best_size: usize,
-    pub max_answer_length: usize,
-    pub per_device_eval_batch_size: usize,
-    pub precision: Precision,
-}
-
-impl Default for PredictSettings {
-    fn default() -> Self {
-        Self {
-            max_length: 384,
-            doc_stride: 128,
-            max_question_length: 64,
-            n_best_size: 20,
-            max_answer_length: 30,
-            per_device_eval_batch_size: 8,
-            precision: Precision::Float32,
-        }
-    }
 }
 
 impl SettingsTable for PredictSettings {

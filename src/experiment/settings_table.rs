@@ -69,7 +69,8 @@ impl SettingsTable for FinetuneSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::settings::{GenerateSettings, PredictSettings};
+    use crate::experiment::settings::GenerateSettings;
+    use crate::qa::predict::PredictSettings;
 
     #[test]
     fn later_layers_win_and_what_none_names_keeps_its_default() {

@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::settings::{
-    ConvertSettings, GenerateSettings, InitializeSettings, PredictSettings, TokenizerSettings,
+    ConvertSettings, GenerateSettings, InitializeSettings, TokenizerSettings,
 };
 use super::source::KnownFile;
 use crate::digest::{Digest, Hasher};
+use crate::qa::predict::PredictSettings;
 use crate::train::settings::{FinetuneSettings, PretrainSettings};
 
 /// What stands for a stage and for its output.

@@ -6,14 +6,16 @@
 //! recipe, the rows of the special positions (padding and what precedes it) are kept, so that padded
 //! input gives no NaN, and the global projections are tensors of their own.
 
+use std::fs;
 use std::path::Path;
 
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::config::{Architecture, Config, ModelType};
 use super::mlm::MaskedLm;
-use super::{ModelError, Parameters, tokenizer_files};
+use super::{ModelError, Parameters};
 use crate::durable::PendingFolder;
+use crate::text::Tokenizer;
 
 /// What the long model is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,11 +38,14 @@ impl Default for LongSettings {
 pub fn to_longformer(from: &Path, settings: &LongSettings, to: &Path) -> Result<(), ModelError> {
     let config = Config::read(from)?;
     let long_config = long_config(&config, settings, from)?;
+    refuse_to_replace(from, to)?;
+    let tokenizer = Tokenizer::from_folder(from)?;
+    tokenizer.check_vocabulary_size(usize::try_from(config.vocab_size).unwrap_or(0), from)?;
     let short = MaskedLm::load(from, Device::Cpu)?;
     let long = long_parameters(short.parameters(), &config, &long_config)?;
     let pending = PendingFolder::beside(to)?;
     super::folder::save(pending.path(), &long_config, Architecture::MaskedLm, &long)?;
-    tokenizer_files::copy(from, pending.path(), settings.max_position)?;
+    tokenizer.save_to(pending.path(), usize::try_from(settings.max_position).unwrap_or(0))?;
     pending.commit()?;
     Ok(())
 }
@@ -59,6 +64,23 @@ pub fn copy_projections(parameters: &Parameters) -> usize {
         }
         copied
     })
+}
+
+/// A folder with something in it is somebody's model.
+fn refuse_to_replace(from: &Path, to: &Path) -> Result<(), ModelError> {
+    let is_free = match fs::read_dir(to) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(_) => !to.exists(),
+    };
+    match is_free {
+        true => Ok(()),
+        false => Err(ModelError::Conversion {
+            path: from.to_owned(),
+            setting: "to",
+            expected: "a new or empty folder".into(),
+            found: to.display().to_string(),
+        }),
+    }
 }
 
 /// The name of the local projection that a global one is copied from.
@@ -89,7 +111,11 @@ fn long_config(config: &Config, settings: &LongSettings, from: &Path) -> Result<
         return refuse("attention_window", "an even number from 2".into(), window.to_string());
     }
     if window > max_position {
-        return refuse("attention_window", format!("at most max_position = {max_position}"), window.to_string());
+        return refuse(
+            "attention_window",
+            format!("at most max_position = {max_position}"),
+            window.to_string(),
+        );
     }
     let mut long = config.clone();
     long.model_type = ModelType::Longformer;
@@ -141,8 +167,6 @@ fn tile_positions(short: &Tensor, special: i64, total: i64) -> Result<Tensor, Mo
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::super::testing::{self, random_batch};
     use super::super::{Mode, weights};
     use super::*;
@@ -160,9 +184,23 @@ mod tests {
             }
         });
         model.save(folder).unwrap();
-        fs::write(folder.join("tokenizer.json"), "{}").unwrap();
+        fs::write(folder.join("vocab.json"), vocabulary(90)).unwrap();
+        fs::write(folder.join("merges.txt"), "#version: 0.2\n").unwrap();
         fs::write(folder.join("tokenizer_config.json"), r#"{"model_max_length": 62, "zeta": [1]}"#).unwrap();
         model
+    }
+
+    /// A `vocab.json` of single characters.
+    fn vocabulary(size: usize) -> String {
+        let special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"].map(str::to_owned);
+        let characters = (0u32..).filter_map(|index| char::from_u32(0x100 + index)).map(String::from);
+        let tokens: serde_json::Map<_, _> = special
+            .into_iter()
+            .chain(characters)
+            .take(size)
+            .zip((0..).map(serde_json::Value::from))
+            .collect();
+        serde_json::Value::Object(tokens).to_string()
     }
 
     #[test]
@@ -208,10 +246,23 @@ mod tests {
         let (from, to) = (root.path().join("short"), root.path().join("long"));
         short_model(&from);
         to_longformer(&from, &LONG, &to).unwrap();
-        assert_eq!(fs::read_to_string(to.join("tokenizer.json")).unwrap(), "{}");
+        assert_eq!(fs::read_to_string(to.join("vocab.json")).unwrap(), vocabulary(90));
         let settings: serde_json::Value =
             serde_json::from_str(&fs::read_to_string(to.join("tokenizer_config.json")).unwrap()).unwrap();
-        assert_eq!(settings, serde_json::json!({"model_max_length": 150, "zeta": [1]}));
+        assert_eq!(
+            (&settings["model_max_length"], &settings["zeta"]),
+            (&150.into(), &serde_json::json!([1]))
+        );
+    }
+
+    #[test]
+    fn a_tokenizer_of_another_vocabulary_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let (from, to) = (root.path().join("short"), root.path().join("long"));
+        short_model(&from);
+        fs::write(from.join("vocab.json"), vocabulary(91)).unwrap();
+        assert!(matches!(to_longformer(&from, &LONG, &to), Err(ModelError::Tokenizer(_))));
+        assert!(!to.exists());
     }
 
     #[test]
@@ -251,6 +302,7 @@ mod tests {
         assert!(!to.exists());
         to_longformer(&from, &LONG, &to).unwrap();
         assert_eq!(refused(&to, 300, 16), "model_type");
+        assert_eq!(refused(&from, 128, 16), "to");
         assert!(weights::read(&to).is_ok());
     }
 }

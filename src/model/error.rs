@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::weights::WeightsError;
 use crate::durable::WriteError;
+use crate::text::TextError;
 
 /// A model could not be read, made, run or written.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +81,9 @@ pub enum ModelError {
         /// The tensor it should equal.
         tied_to: String,
     },
+    /// The tokenizer beside a model cannot be used, or is another model's.
+    #[error(transparent)]
+    Tokenizer(#[from] TextError),
     /// A batch does not fit the model.
     #[error("batch: {what}: expected {expected}, found {found}")]
     Batch {

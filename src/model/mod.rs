@@ -18,7 +18,6 @@ mod mlm;
 mod parameters;
 mod qa;
 mod question_input;
-mod tokenizer_files;
 #[cfg(test)]
 mod testing;
 pub mod weights;

@@ -69,7 +69,12 @@ pub fn copy_tensor(weights: &Weights, name: &str, target: &Tensor) -> Result<(),
     let value = weights.tensor(name)?;
     if value.size() != target.size() {
         let (expected, found) = (target.size(), value.size());
-        return Err(ModelError::Shape { path: weights.path().to_owned(), name: name.to_owned(), expected, found });
+        return Err(ModelError::Shape {
+            path: weights.path().to_owned(),
+            name: name.to_owned(),
+            expected,
+            found,
+        });
     }
     tch::no_grad(|| target.shallow_clone().f_copy_(&value))?;
     Ok(())

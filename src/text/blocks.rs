@@ -41,6 +41,24 @@ pub fn build(
     build_watched(source, tokenizer, block_length, target, interrupt, |_| {})
 }
 
+/// The blocks of `source` from `folder`, where they lie under a name that says what they were made
+/// of; made there if they are not.
+pub fn cached(
+    folder: &Path,
+    source: &Path,
+    tokenizer: &Tokenizer,
+    block_length: usize,
+    interrupt: &Interrupt,
+) -> Result<BlockFile, TextError> {
+    let text =
+        Digest::of_file(source).map_err(|error| TextError::Read { path: source.to_owned(), source: error })?;
+    let path = folder.join(format!("{}.blocks", key(text, tokenizer.digest(), block_length)));
+    if path.exists() {
+        return BlockFile::open(&path);
+    }
+    build(source, tokenizer, block_length, &path, interrupt)
+}
+
 /// As [`build`]; `watch` is told of bytes of the text as they are done.
 pub fn build_watched(
     source: &Path,

@@ -129,7 +129,8 @@ impl Checkpoints {
         let state: StateFile = serde_json::from_slice(&text)
             .map_err(|error| damaged("the state of a training run", error.to_string()))?;
         if state.identity != self.identity {
-            let expected = format!("a checkpoint of run {} (same settings and inputs)", self.identity.short());
+            let expected =
+                format!("a checkpoint of run {} (same settings and inputs)", self.identity.short());
             return Err(damaged(&expected, format!("one of run {}", state.identity.short())));
         }
         Ok(state)

@@ -38,8 +38,8 @@ pub fn run(
     settings.validate()?;
     let tokenizer = Tokenizer::from_folder(inputs.model)?;
     let head = Head::FromSeed(settings.optimization.seed);
-    let model = QuestionAnswering::load(inputs.model, head, device)?
-        .with_precision(settings.optimization.precision);
+    let model =
+        QuestionAnswering::load(inputs.model, head, device)?.with_precision(settings.optimization.precision);
     tokenizer.check_vocabulary_size(model.config().vocab_size as usize, inputs.model)?;
     model.config().check_length(settings.max_length)?;
 

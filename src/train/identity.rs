@@ -20,7 +20,8 @@ pub fn of_run(kind: &str, settings: &impl Serialize, inputs: &[&Path]) -> Result
     for input in inputs {
         for path in files(input)? {
             let name = path.file_name().unwrap_or_default();
-            let digest = Digest::of_file(&path).map_err(|source| TrainError::Read { path: path.clone(), source })?;
+            let digest =
+                Digest::of_file(&path).map_err(|source| TrainError::Read { path: path.clone(), source })?;
             hasher.field(name.as_encoded_bytes()).field(digest.bytes());
         }
     }

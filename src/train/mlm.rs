@@ -66,7 +66,14 @@ impl<'a> MlmSteps<'a> {
             .map(|draw| {
                 let block = self.blocks.block(draw.example);
                 let index = draw.example as u64;
-                masking::for_training(&block, &self.vocabulary, &masking, optimization.seed, draw.epoch, index)
+                masking::for_training(
+                    &block,
+                    &self.vocabulary,
+                    &masking,
+                    optimization.seed,
+                    draw.epoch,
+                    index,
+                )
             })
             .collect();
         let micro_batches: Vec<_> =
@@ -108,7 +115,8 @@ impl MlmObjective {
     fn loss_sum_in(&self, data: &MlmMicroBatch, mode: Mode) -> Result<Tensor, TrainError> {
         let device = self.model.parameters().device();
         let tokens = data.input_ids.len();
-        let batch = Batch::new(data.rows, &data.input_ids, &vec![true; tokens], &vec![false; tokens], device)?;
+        let batch =
+            Batch::new(data.rows, &data.input_ids, &vec![true; tokens], &vec![false; tokens], device)?;
         let masked = MaskedPositions::new(&data.positions, &data.labels, device)?;
         Ok(self.model.loss_sum(&batch, &masked, mode)?)
     }

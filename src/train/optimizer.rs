@@ -122,9 +122,10 @@ impl AdamW {
     /// The state by name, under PyTorch's words: `exp_avg.<parameter>`, `exp_avg_sq.<parameter>`
     /// and `step`.
     pub fn state(&self) -> Vec<(String, &Tensor)> {
-        let moments = self.slots.iter().flat_map(|slot| {
-            [(mean_name(&slot.name), &slot.mean), (square_name(&slot.name), &slot.square)]
-        });
+        let moments = self
+            .slots
+            .iter()
+            .flat_map(|slot| [(mean_name(&slot.name), &slot.mean), (square_name(&slot.name), &slot.square)]);
         moments.chain([("step".to_owned(), &self.steps)]).collect()
     }
 

@@ -64,9 +64,14 @@ impl<'a> SpanSteps<'a> {
 
     fn micro_batch(&self, windows: &[&Window]) -> SpanMicroBatch {
         // A window without the answer points at <s>.
-        let answers = windows.iter().map(|window| window.answer.map_or((0, 0), |span| (span.start, span.end)));
+        let answers =
+            windows.iter().map(|window| window.answer.map_or((0, 0), |span| (span.start, span.end)));
         let (starts, ends) = answers.map(|(start, end)| (start as i64, end as i64)).unzip();
-        SpanMicroBatch { rows: windows.iter().map(|window| self.policy.sequence(window)).collect(), starts, ends }
+        SpanMicroBatch {
+            rows: windows.iter().map(|window| self.policy.sequence(window)).collect(),
+            starts,
+            ends,
+        }
     }
 }
 

@@ -3,13 +3,18 @@
 Run from this folder: python model_parity.py (torch 2.11, transformers 5). For each model it writes
   model_parity/NAME/config.json, model.safetensors   as transformers saves a masked language model
   model_parity/NAME/expected.safetensors             inputs, hidden states, logits, losses, gradients
+and, for the conversion of the RoBERTa to a Longformer of 120 tokens with window 20,
+  model_parity/converted.json                        its tensors' names and shapes
+  model_parity/converted.safetensors                 inputs and hidden states
 Every bias and LayerNorm weight is random, so that nothing hides behind a zero or a one.
 """
 
+import json
 import shutil
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 from transformers import (
     LongformerConfig,
@@ -135,3 +140,46 @@ write(
     LongformerForMaskedLM, LongformerForQuestionAnswering, [97, 130, 60],
     global_positions=[[0, 1, 2, 40, 41, 96], [75], []],
 )
+
+
+def convert(source, max_position, window):
+    """The Longformer recipe by hand, on transformers' own model."""
+    short = RobertaForMaskedLM.from_pretrained(HERE / source)
+    config = LongformerConfig(
+        **SIZES, num_hidden_layers=2, max_position_embeddings=max_position + 2, attention_window=window
+    )
+    state = {name.replace("roberta.", "longformer.", 1): tensor for name, tensor in short.state_dict().items()}
+    for name in list(state):
+        for which in ("query", "key", "value"):
+            if f".self.{which}." in name:
+                state[name.replace(which, f"{which}_global")] = state[name].clone()
+    positions = "longformer.embeddings.position_embeddings.weight"
+    old = state[positions]
+    new = old.new_zeros(max_position + 2, old.shape[1])
+    new[:2] = old[:2]
+    k, step = 2, len(old) - 2
+    while k < len(new):
+        new[k:k + step] = old[2:2 + len(new[k:k + step])]
+        k += step
+    state[positions] = new
+    long = LongformerForMaskedLM(config).eval()
+    long.load_state_dict(state)
+    input_ids, attention_mask, global_attention, _ = inputs([120, 70], [[0, 5, 60], [1]])
+    hidden = long(
+        input_ids=input_ids, attention_mask=attention_mask, global_attention_mask=global_attention,
+        output_hidden_states=True,
+    ).hidden_states[-1]
+    save_file(
+        dict(input_ids=input_ids, attention_mask=attention_mask, global_attention=global_attention,
+             hidden=hidden.detach().contiguous()),
+        HERE / "converted.safetensors",
+    )
+    saved = HERE / "saved"
+    long.save_pretrained(saved)
+    with safe_open(saved / "model.safetensors", "pt") as file:
+        shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}
+    shutil.rmtree(saved)
+    (HERE / "converted.json").write_text(json.dumps(shapes, indent=0, sort_keys=True) + "\n")
+
+
+convert("roberta", max_position=120, window=20)
