@@ -92,15 +92,11 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         io::stderr().lock().write_all(text.as_bytes())?;
     }
 
-    let device = Device::cuda_if_available();
+    let device = context.device;
     let provenance = Provenance::gather(device_name(device));
     let execute = Local { fetcher: fetcher(&args)?, lock: lock.clone(), device };
-    let runner = Runner {
-        store: &store,
-        execute: &execute,
-        interrupt: &context.interrupt,
-        provenance: &provenance,
-    };
+    let runner =
+        Runner { store: &store, execute: &execute, interrupt: &context.interrupt, provenance: &provenance };
     let outcome = match runner.run(&plan) {
         Err(error) if error.is_interruption() => return Err(Interrupted.into()),
         outcome => outcome?,

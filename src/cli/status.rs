@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 
-use super::reproduce::StoreArgs;
 use super::Context;
+use super::reproduce::StoreArgs;
 use crate::experiment::run::Todo;
 use crate::experiment::store::{Check, State};
 use crate::experiment::{Experiment, Plan, Store};
@@ -33,7 +33,9 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let plan = Plan::new(&experiment, &args.store.lock()?)?;
     let store = Store::at(&args.store.folder);
     let mut counts: Vec<(&str, usize)> =
-        ["done", "running", "stopped", "failed", "damaged", "missing", "not needed"].map(|name| (name, 0)).into();
+        ["done", "running", "stopped", "failed", "damaged", "missing", "not needed"]
+            .map(|name| (name, 0))
+            .into();
     let needed = Todo::of(&plan, &store).ok();
     let mut out = io::stdout().lock();
     for (at, stage) in plan.stages.iter().enumerate() {

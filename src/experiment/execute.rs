@@ -146,8 +146,7 @@ impl Local {
             place.progress.set_position(progress.done as u64);
         };
         let model = place.input(Role::Model)?;
-        let answers =
-            predict::answer(model, &dataset, settings, self.device, place.interrupt, &mut observe)?;
+        let answers = predict::answer(model, &dataset, settings, self.device, place.interrupt, &mut observe)?;
         answers.write(&place.output.join(NBEST))?;
         Ok(answers.best().write(&place.output.join(PREDICTIONS))?)
     }

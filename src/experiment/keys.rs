@@ -8,9 +8,7 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use super::ExperimentError;
-use super::settings::{
-    ConvertSettings, GenerateSettings, InitializeSettings, TokenizerSettings,
-};
+use super::settings::{ConvertSettings, GenerateSettings, InitializeSettings, TokenizerSettings};
 use super::settings_table::SettingsTable;
 use crate::qa::predict::PredictSettings;
 use crate::train::settings::{FinetuneSettings, PretrainSettings};

@@ -2,6 +2,7 @@
 
 mod error;
 pub mod execute;
+mod expand;
 mod file;
 mod keys;
 pub mod manifest;
@@ -9,6 +10,7 @@ pub mod outcome;
 pub mod plan;
 mod progress;
 pub mod provenance;
+mod resolve;
 pub mod run;
 pub mod settings;
 mod settings_table;

@@ -9,9 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::settings::{
-    ConvertSettings, GenerateSettings, InitializeSettings, TokenizerSettings,
-};
+use super::settings::{ConvertSettings, GenerateSettings, InitializeSettings, TokenizerSettings};
 use super::source::KnownFile;
 use crate::digest::{Digest, Hasher};
 use crate::qa::predict::PredictSettings;
