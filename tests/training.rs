@@ -40,6 +40,8 @@ struct Ground {
 
 impl Ground {
     fn new(dropout: f64) -> Self {
+        // These tensors are too small to share among threads.
+        tch::set_num_threads(1);
         let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::tempdir().unwrap();
         let text = tiny::text(folder.path(), 400);
@@ -152,7 +154,7 @@ fn a_program_killed_at_random_moments_ends_with_the_bits_of_one_never_killed() {
         command.arg("--model").arg(&ground.model);
         command.arg("--train_file_path").arg(&ground.text).arg("--val_file_path").arg(&ground.short_text);
         command.arg("--output_dir").arg(ground.at(output));
-        command.env("LONGQA_CACHE", ground.at("cache")).stdout(Stdio::null());
+        command.env("OMP_NUM_THREADS", "1").env("LONGQA_CACHE", ground.at("cache")).stdout(Stdio::null());
         command
     };
     assert!(command("whole").status().unwrap().success());

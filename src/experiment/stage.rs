@@ -13,6 +13,7 @@ use super::settings::{ConvertSettings, GenerateSettings, InitializeSettings, Tok
 use super::source::KnownFile;
 use crate::digest::{Digest, Hasher};
 use crate::qa::predict::PredictSettings;
+use crate::train::OF_KEEPING;
 use crate::train::settings::{FinetuneSettings, PretrainSettings};
 
 /// What stands for a stage and for its output.
@@ -142,7 +143,7 @@ impl Work {
         // Plain structs of numbers, texts and lists: there is no value that JSON cannot hold.
         let mut value = value.unwrap_or_default();
         if let (Work::Pretrain(_) | Work::Finetune(_), Value::Object(keys)) = (self, &mut value) {
-            for saving in ["save_steps", "save_total_limit"] {
+            for saving in OF_KEEPING {
                 keys.shift_remove(saving);
             }
         }
