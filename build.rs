@@ -1,1 +1,21 @@
-fn main() {}
+//! Compiles `csrc/` against libtorch and lets the programs find libtorch where it lies.
+
+use std::env;
+use std::path::PathBuf;
+
+fn main() {
+    println!("cargo:rerun-if-env-changed=LIBTORCH");
+    println!("cargo:rerun-if-changed=csrc/longqa.cpp");
+    let Some(libtorch) = env::var_os("LIBTORCH").map(PathBuf::from) else {
+        println!("cargo:warning=LIBTORCH is not set; scripts/libtorch prints the folder to set it to");
+        std::process::exit(1);
+    };
+    println!("cargo:rustc-link-arg=-Wl,-rpath,{}", libtorch.join("lib").display());
+    cc::Build::new()
+        .cpp(true)
+        .std("c++17")
+        .flag_if_supported("-Wno-unused-parameter")
+        .include(libtorch.join("include"))
+        .file("csrc/longqa.cpp")
+        .compile("longqa_native");
+}

@@ -1,1 +1,49 @@
 //! From names in `datasets.lock` to verified bytes on disk.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `lock` | what the lock file says, as types; names to entries |
+//! | `lock_toml` | its TOML form, read and written |
+//! | `member_path` | paths that stay inside the folder they are unpacked into |
+//! | `mirror` | folders and URL trees that hold copies |
+//! | `http` | one HTTP transfer, with Range |
+//! | `partial` | a file on its way, hashed as it grows, resumable |
+//! | `retry` | how often, and after how long a pause |
+//! | `download` | a file from the first of its URLs that gives the right bytes |
+//! | `cache` | where things lie; content-addressed files |
+//! | `process_lock` | one process at a time |
+//! | `pump`, `progress` | bytes from reader to writer, interruptible, and their bars |
+//! | `unpack` | archives, member by member |
+//! | `folder` | finished folders with their `SHA256SUMS` |
+//! | `fetcher`, `settings` | all of it, in parallel |
+//! | `verify`, `add` | `longqa lock verify`, `longqa lock add` |
+
+mod add;
+mod cache;
+mod download;
+mod error;
+mod fetcher;
+mod folder;
+mod http;
+mod lock;
+mod lock_toml;
+mod member_path;
+mod mirror;
+mod partial;
+mod process_lock;
+mod progress;
+mod pump;
+mod retry;
+mod settings;
+mod unpack;
+mod verify;
+
+pub use add::{Draft, Drafted, draft};
+pub use cache::Cache;
+pub use error::{FetchError, TransferError, Tried};
+pub use fetcher::{Fetched, Fetcher};
+pub use lock::{Archive, ArchiveFormat, Content, Entry, Lock, Member, Pin, RemoteFile};
+pub use mirror::Mirror;
+pub use retry::Backoff;
+pub use settings::{Network, Settings, Unverified};
+pub use verify::{Damage, Damaged, OnDamage, Verification, verify};

@@ -1,1 +1,33 @@
 //! The network: config, attention, encoder, heads, weights in and out.
+//!
+//! RoBERTa and XLM-R are one network; a Longformer differs from it in its attention alone.
+//! [`MaskedLm`] and [`QuestionAnswering`] are the encoder with a head; both are given a [`Batch`]. Names and layout of
+//! weights and of `config.json` are those of Hugging Face transformers.
+
+pub mod attention;
+mod batch;
+pub mod config;
+pub mod convert;
+mod embeddings;
+mod encoder;
+mod error;
+pub mod flops;
+mod folder;
+mod layers;
+mod mlm;
+mod parameters;
+mod qa;
+mod question_input;
+#[cfg(test)]
+mod testing;
+pub mod weights;
+
+pub use batch::{Batch, Globals, MaskedPositions, Padding, Sequence};
+pub use config::{Architecture, Config, ModelType};
+pub use error::ModelError;
+pub use folder::WEIGHTS_FILE;
+pub use layers::{Mode, Precision};
+pub use mlm::MaskedLm;
+pub use parameters::{Parameters, copy_tensor};
+pub use qa::{Head, QuestionAnswering, SpanLogits};
+pub use question_input::GlobalPolicy;

@@ -10,6 +10,7 @@ pub mod decode;
 mod error;
 pub mod metrics;
 mod normalize;
+pub mod predict;
 pub mod predictions;
 
 pub use decode::{DecodeSettings, Decoder, NbestAnswer};

@@ -1,1 +1,23 @@
-//! From tokens to weights.
+//! From tokens to weights: settings, optimizer, schedule, the training loop, checkpoints.
+
+pub mod checkpoint;
+mod error;
+pub mod events;
+pub mod finetune;
+mod identity;
+mod journal;
+mod log;
+pub mod metrics;
+pub mod mlm;
+mod optimizer;
+mod order;
+pub mod pretrain;
+pub mod run;
+pub mod schedule;
+pub mod settings;
+pub mod spans;
+
+pub use error::TrainError;
+pub use journal::wall_clock;
+pub use log::METRICS;
+pub use optimizer::AdamW;

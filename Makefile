@@ -1,0 +1,41 @@
+# Everything here sets itself up: libtorch goes once into the user's cache (scripts/libtorch), and a
+# missing prerequisite is named with the command that installs it (scripts/prerequisites).
+
+with := scripts/with-libtorch
+
+.PHONY: help demo test bench release lint doc libtorch clean
+.NOTPARALLEL:
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
+		printf '  make %-10s %s\n' "$$name" "$$what"; \
+	done
+
+demo: release ## the whole pipeline in miniature, from generated text to tables; no GPU needed
+	$(with) cargo run --release --bin longqa -- reproduce experiments/demo.toml
+
+release: ## the program, optimized: target/release/longqa
+	$(with) cargo build --release --bin longqa
+
+# Tests on real data read a mirror of it (LONGQA_MIRROR); where there is none they are left out, by name.
+test: ## all tests
+	@if [ -n "$$LONGQA_MIRROR$$LONGQA_WITHOUT_MIRROR" ]; then :; \
+	elif [ -d ../shared/data ]; then export LONGQA_MIRROR="$$(cd ../shared/data && pwd)"; \
+	else export LONGQA_WITHOUT_MIRROR=1; echo "no LONGQA_MIRROR: tests on real data are left out" >&2; fi; \
+	echo "$(with) cargo test" >&2; $(with) cargo test
+
+bench: ## all Criterion benches; reports under target/criterion
+	$(with) cargo bench
+
+lint: ## formatting and clippy
+	cargo fmt --check
+	$(with) cargo clippy --all-targets -- -D warnings
+
+doc: ## the library's documentation: target/doc/longqa
+	RUSTDOCFLAGS=-Dwarnings $(with) cargo doc --no-deps
+
+libtorch: ## only get libtorch, and print the directory to use as LIBTORCH
+	@scripts/libtorch
+
+clean: ## remove what was built in this checkout; downloads stay in the user's cache
+	rm -rf target

@@ -1,0 +1,45 @@
+//! What `pretrain` and `finetune` share: a session whose events are shown.
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::Context;
+use crate::train::{TrainError, wall_clock};
+use crate::train::run::{Event, Session};
+
+/// Runs `work` in a session that shows its progress on stderr.
+pub fn in_session(
+    context: &Context,
+    work: impl FnOnce(&mut Session) -> Result<(), TrainError>,
+) -> Result<(), TrainError> {
+    let bar = ProgressBar::new(0).with_style(
+        ProgressStyle::with_template("{bar:30} step {pos}/{len}  {elapsed_precise} (left {eta_precise})")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    let outcome = work(&mut Session {
+        interrupt: &context.interrupt,
+        clock: &wall_clock,
+        observe: &mut |event| bar.suspend(|| show(event, &bar)),
+    });
+    bar.finish_and_clear();
+    outcome
+}
+
+fn show(event: &Event, bar: &ProgressBar) {
+    match event {
+        Event::Resumed { step } => {
+            bar.set_position(*step);
+            bar.reset_eta();
+            tracing::info!("going on from the checkpoint at step {step}");
+        }
+        Event::Stepped { step, max_steps } => {
+            bar.set_length(*max_steps);
+            bar.set_position(*step);
+        }
+        Event::Measured { step, figures } => {
+            let figures: Vec<_> = figures.iter().map(|(name, value)| format!("{name} {value:.6}")).collect();
+            if !figures.is_empty() {
+                tracing::info!("step {step}: {}", figures.join(", "));
+            }
+        }
+    }
+}

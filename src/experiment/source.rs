@@ -1,0 +1,95 @@
+//! Where data comes from: what a reference in an experiment file means, and the digests that stand
+//! for it in a plan. A reference is a path (it starts with `./`, `../` or `/`), a file of a generated
+//! data set (`miniature/dev-v1.1.json`), or a name in `datasets.lock` (`squad-1.1/dev`).
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::digest::Digest;
+use crate::fetch::{Content, Entry};
+
+/// The path that `text` is, if it is one and not a name; relative to `folder`.
+pub(super) fn as_path(text: &str, folder: &Path) -> Option<PathBuf> {
+    let is_path = ["./", "../", "/"].iter().any(|start| text.starts_with(start));
+    is_path.then(|| folder.join(text))
+}
+
+/// The name of the file that `entry` is; none if it is a folder.
+pub(super) fn file_name(entry: &Entry) -> Option<String> {
+    match &entry.content {
+        Content::File(file) => Some(file.file_name().to_owned()),
+        Content::Member(_, member) => {
+            member.path.rsplit('/').next().filter(|name| !name.is_empty()).map(str::to_owned)
+        }
+        Content::Folder(_) | Content::Archive(_) => None,
+    }
+}
+
+/// A file of this machine, known by its content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KnownFile {
+    /// Its name in its folder.
+    pub path: String,
+    /// The digest of its content.
+    pub sha256: Digest,
+}
+
+/// The files of a local folder (not those of folders within), or the one file at `path`, in the
+/// order of their names.
+pub(super) fn local_files(path: &Path) -> io::Result<Vec<KnownFile>> {
+    let mut paths = Vec::new();
+    if path.is_dir() {
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            if entry.path().is_file() {
+                paths.push(entry.path());
+            }
+        }
+    } else {
+        paths.push(path.to_owned());
+    }
+    paths.sort();
+    paths
+        .iter()
+        .map(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            Ok(KnownFile { path: name, sha256: Digest::of_file(path)? })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fetch::Lock;
+
+    #[test]
+    fn names_and_paths_are_told_apart_by_their_start() {
+        let parse = |text| as_path(text, Path::new("/e"));
+        assert_eq!(parse("./a/b.json"), Some("/e/./a/b.json".into()));
+        assert_eq!(parse("/data/x"), Some("/data/x".into()));
+        assert_eq!(parse("squad-1.1/dev"), None);
+    }
+
+    #[test]
+    fn entries_of_one_file_know_its_name() {
+        let lock = Lock::built_in();
+        let name = |entry: &str| file_name(lock.select(&[entry]).unwrap()[0]);
+        assert_eq!(name("squad-1.1/dev").as_deref(), Some("dev-v1.1.json"));
+        assert_eq!(name("wikitext-103-raw/train").as_deref(), Some("wiki.train.raw"));
+        assert_eq!(name("roberta-base"), None);
+    }
+
+    #[test]
+    fn a_folder_is_known_by_its_files_contents() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("b"), "2").unwrap();
+        fs::write(folder.path().join("a"), "1").unwrap();
+        let files = local_files(folder.path()).unwrap();
+        assert_eq!(files[0], KnownFile { path: "a".into(), sha256: Digest::of_bytes(b"1") });
+        assert_eq!(files[1].path, "b");
+    }
+}

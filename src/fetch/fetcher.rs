@@ -1,0 +1,399 @@
+//! Entries in, finished files and folders out; what can go in parallel does.
+//!
+//! First everything is looked for on this machine (cache, mirror folders), then the space for the
+//! rest is checked, then the rest is downloaded, then archives are unpacked and folders put together.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use rayon::ThreadPoolBuilder;
+use rayon::prelude::*;
+use reqwest::blocking::Client;
+use url::Url;
+
+use super::cache::{self, Adopted, Cache};
+use super::download::Downloader;
+use super::error::FetchError;
+use super::folder::Sums;
+use super::http;
+use super::lock::{Archive, Content, Entry, Member, Pin, RemoteFile};
+use super::mirror::{FolderMirror, Mirror};
+use super::process_lock::ProcessLock;
+use super::progress::Progress;
+use super::settings::{Network, Settings, Unverified};
+use super::unpack;
+use crate::digest::{Digest, Hasher};
+use crate::durable::PendingFolder;
+use crate::interrupt::Interrupt;
+
+/// Something that is on disk now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// The entry's name.
+    pub name: String,
+    /// A file under its own name, or for archives and folders a folder.
+    pub path: PathBuf,
+    /// Of the file's bytes; for a folder, of its `SHA256SUMS`.
+    pub digest: Digest,
+    /// Files of it that the lock does not vouch for, with the digests they turned out to have.
+    pub unverified: Vec<(String, Digest)>,
+}
+
+/// Fetches entries into a cache.
+#[derive(Debug)]
+pub struct Fetcher {
+    cache: Cache,
+    settings: Settings,
+}
+
+impl Fetcher {
+    /// A fetcher into `cache`.
+    pub fn new(cache: Cache, settings: Settings) -> Self {
+        Self { cache, settings }
+    }
+
+    /// Where it fetches to.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// Puts every entry on disk, in the order given. What was there before is not transferred again.
+    pub fn fetch(&self, entries: &[&Entry], interrupt: &Interrupt) -> Result<Vec<Fetched>, FetchError> {
+        self.refuse_unverified(entries)?;
+        self.cache.open()?;
+        let pool = ThreadPoolBuilder::new().num_threads(self.settings.jobs.get()).build();
+        let pool = pool.map_err(|error| FetchError::io(self.cache.root(), std::io::Error::other(error)))?;
+        let mut run =
+            Run { cache: &self.cache, settings: &self.settings, progress: Progress::new(), interrupt };
+        pool.install(|| {
+            let missing = run.look_here(entries)?;
+            run.require_space(&missing, entries)?;
+            run.download(&missing)?;
+            run.assemble(entries)
+        })
+    }
+
+    fn refuse_unverified(&self, entries: &[&Entry]) -> Result<(), FetchError> {
+        let files = entries.iter().flat_map(|entry| entry.files());
+        let names: Vec<String> =
+            files.filter(|file| file.pin == Pin::Unverified).map(|file| file.name.clone()).collect();
+        if self.settings.unverified == Unverified::Refuse && !names.is_empty() {
+            return Err(FetchError::Unverified { names });
+        }
+        Ok(())
+    }
+}
+
+/// One call of [`Fetcher::fetch`].
+struct Run<'a> {
+    cache: &'a Cache,
+    settings: &'a Settings,
+    progress: Progress,
+    interrupt: &'a Interrupt,
+}
+
+/// Something to look for: a file, or what can be had in the place of an archive.
+enum Need<'a> {
+    File(&'a RemoteFile),
+    Archive(Archive, &'a RemoteFile),
+}
+
+impl Run<'_> {
+    /// Takes from mirror folders what they have; the files that must be downloaded.
+    fn look_here<'e>(&self, entries: &[&'e Entry]) -> Result<Vec<&'e RemoteFile>, FetchError> {
+        let mut needs: Vec<Need<'e>> = Vec::new();
+        let mut known = HashSet::new();
+        for entry in entries.iter().filter(|entry| self.finished(entry).is_none()) {
+            let files = entry.files().into_iter();
+            match wanted_archive(entry) {
+                Some(archive) => needs.extend(files.map(|file| Need::Archive(archive.clone(), file))),
+                None => needs.extend(files.filter(|file| known.insert(file.key())).map(Need::File)),
+            }
+        }
+        let missing = self.in_parallel(&needs, |need| match need {
+            Need::File(file) => Ok((!self.is_here(file)?).then_some(*file)),
+            Need::Archive(archive, file) => {
+                Ok((!self.members_are_here(&archive.members)? && !self.is_here(file)?).then_some(*file))
+            }
+        })?;
+        let mut known = HashSet::new();
+        Ok(missing.into_iter().flatten().filter(|file| known.insert(file.key())).collect())
+    }
+
+    /// Whether `file` is in the cache, if need be taken there from a mirror folder.
+    fn is_here(&self, file: &RemoteFile) -> Result<bool, FetchError> {
+        if self.blob(file).is_some() {
+            return Ok(true);
+        }
+        match (file.pin, file.bytes) {
+            (Pin::Sha256(digest), Some(bytes)) => {
+                self.adopt(&file.name, digest, |mirror| mirror.candidates(&file.path, bytes))
+            }
+            // Without a digest only the very path is trusted to be the file.
+            _ => {
+                let Some(found) = self.folders().find_map(|mirror| mirror.at_path(&file.path, file.bytes))
+                else {
+                    return Ok(false);
+                };
+                let digest = Digest::of_file(&found).map_err(|source| FetchError::io(&found, source))?;
+                self.cache.remember_seen(file.key(), digest)?;
+                Ok(self.cache.adopt(&found, digest)? == Adopted::Yes)
+            }
+        }
+    }
+
+    /// Whether every one of `members` is in the cache or a mirror folder, so that no archive is needed.
+    fn members_are_here(&self, members: &[Member]) -> Result<bool, FetchError> {
+        for member in members {
+            let (Some(digest), Some(bytes)) = (member.sha256, member.bytes) else { return Ok(false) };
+            if !self.adopt(&member.path, digest, |mirror| mirror.candidates(&member.path, bytes))? {
+                return Ok(false);
+            }
+        }
+        Ok(!members.is_empty())
+    }
+
+    fn adopt(
+        &self,
+        name: &str,
+        digest: Digest,
+        candidates: impl Fn(&FolderMirror) -> Vec<PathBuf>,
+    ) -> Result<bool, FetchError> {
+        let here = |cache: &Cache| cache.blob(digest).is_file();
+        if here(self.cache) {
+            return Ok(true);
+        }
+        let _lock = self.lock(digest, name)?;
+        for candidate in self.folders().flat_map(candidates) {
+            self.interrupt.check()?;
+            if here(self.cache) {
+                return Ok(true);
+            }
+            if let Adopted::Not { found } = self.cache.adopt(&candidate, digest)? {
+                self.progress.aside(|| {
+                    tracing::warn!(
+                        "{name}: {}: expected sha256 {digest}, found {found}",
+                        candidate.display()
+                    );
+                });
+            }
+        }
+        Ok(here(self.cache))
+    }
+
+    /// Says at once when the disk is too small for all that is to come.
+    fn require_space(&self, missing: &[&RemoteFile], entries: &[&Entry]) -> Result<(), FetchError> {
+        let to_download = missing.iter().map(|file| {
+            let have = fs::metadata(self.cache.partial(file.key())).map_or(0, |metadata| metadata.len());
+            file.bytes.unwrap_or(0).saturating_sub(have)
+        });
+        let unfinished = entries.iter().filter(|entry| self.finished(entry).is_none());
+        let to_unpack = unfinished.filter_map(|entry| wanted_archive(entry)).map(|archive| {
+            let listed: Option<u64> = archive.members.iter().map(|member| member.bytes).sum();
+            listed.filter(|_| !archive.members.is_empty()).unwrap_or(archive.unpacked_bytes)
+        });
+        let needed = to_download.chain(to_unpack).fold(0, u64::saturating_add);
+        cache::require_space(self.cache.root(), needed)
+    }
+
+    fn download(&mut self, missing: &[&RemoteFile]) -> Result<(), FetchError> {
+        if missing.is_empty() {
+            return Ok(());
+        }
+        if self.settings.network == Network::Offline {
+            let failed = missing.iter().map(|file| FetchError::Offline { name: file.name.clone() }).collect();
+            return FetchError::gather(failed, missing.len());
+        }
+        self.progress.expect(missing.len(), missing.iter().filter_map(|file| file.bytes).sum());
+        let client = http::client(self.settings.idle_timeout)?;
+        self.in_parallel(missing, |file| self.download_one(&client, file)).map(drop)
+    }
+
+    fn download_one(&self, client: &Client, file: &RemoteFile) -> Result<(), FetchError> {
+        let _lock = self.lock(file.key(), &file.name)?;
+        if self.blob(file).is_some() {
+            return Ok(());
+        }
+        let mirrors = self.settings.mirrors.iter().filter_map(|mirror| match mirror {
+            Mirror::Url(base) => base.join(&file.path).ok(),
+            Mirror::Folder(_) => None,
+        });
+        let urls: Vec<Url> = mirrors.chain(file.urls.iter().cloned()).collect();
+        let downloader = Downloader {
+            client,
+            cache: self.cache,
+            backoff: self.settings.backoff,
+            progress: &self.progress,
+            interrupt: self.interrupt,
+        };
+        downloader.download(file, &urls).map(drop)
+    }
+
+    fn assemble(&self, entries: &[&Entry]) -> Result<Vec<Fetched>, FetchError> {
+        self.in_parallel(entries, |entry| {
+            let folder = match self.finished(entry) {
+                Some(folder) => folder,
+                None => self.make(entry)?,
+            };
+            self.fetched(entry, folder)
+        })
+    }
+
+    /// Makes the folder that `entry` stands for, from what is in the cache now.
+    fn make(&self, entry: &Entry) -> Result<PathBuf, FetchError> {
+        let target = self.folder(entry).ok_or_else(|| FetchError::Offline { name: entry.name.clone() })?;
+        let _lock = self.lock(Digest::of_bytes(target.as_os_str().as_encoded_bytes()), &entry.name)?;
+        if let Some(folder) = self.finished(entry) {
+            return Ok(folder);
+        }
+        let pending = PendingFolder::beside(&target)?;
+        let sums = match wanted_archive(entry) {
+            Some(archive) => self.take_members(&archive, pending.path())?,
+            None => Sums::new(self.link_files(entry, pending.path())?),
+        };
+        sums.write(pending.path())?;
+        Ok(pending.commit()?)
+    }
+
+    fn link_files(&self, entry: &Entry, into: &Path) -> Result<Vec<(String, Digest)>, FetchError> {
+        names_inside(entry)
+            .into_iter()
+            .map(|(path, file)| {
+                let digest =
+                    self.known_digest(file).ok_or_else(|| FetchError::Offline { name: file.name.clone() })?;
+                self.link(digest, &into.join(&path))?;
+                Ok((path, digest))
+            })
+            .collect()
+    }
+
+    fn take_members(&self, archive: &Archive, into: &Path) -> Result<Sums, FetchError> {
+        let blobs = archive.members.iter().map(|member| Some((member, member.sha256?)));
+        let blobs: Option<Vec<(&Member, Digest)>> = blobs.collect();
+        let here = |blobs: &Vec<(&Member, Digest)>| {
+            blobs.iter().all(|(_, digest)| self.cache.blob(*digest).is_file())
+        };
+        if let Some(blobs) = blobs.filter(|blobs| !blobs.is_empty() && here(blobs)) {
+            for (member, digest) in &blobs {
+                self.link(*digest, &into.join(&member.path))?;
+            }
+            return Ok(Sums::new(
+                blobs.into_iter().map(|(member, digest)| (member.path.clone(), digest)).collect(),
+            ));
+        }
+        let from = self
+            .blob(&archive.file)
+            .ok_or_else(|| FetchError::Offline { name: archive.file.name.clone() })?;
+        let meter = self.progress.work(format!("unpacking {}", archive.file.name), None);
+        Ok(unpack::unpack(archive, &from, into, &meter, self.interrupt)?.sums)
+    }
+
+    fn link(&self, digest: Digest, target: &Path) -> Result<(), FetchError> {
+        let folder = cache::parent(target);
+        fs::create_dir_all(folder).map_err(|source| FetchError::io(folder, source))?;
+        cache::share(&self.cache.blob(digest), target).map(drop)
+    }
+
+    fn fetched(&self, entry: &Entry, folder: PathBuf) -> Result<Fetched, FetchError> {
+        let sums = Sums::read(&folder)?;
+        let (path, digest) = match (&entry.content, sums.files()) {
+            (Content::File(_) | Content::Member(..), [(path, digest)]) => (folder.join(path), *digest),
+            _ => (folder, sums.digest()),
+        };
+        let unverified = entry.files().into_iter().filter(|file| file.pin == Pin::Unverified);
+        let unverified =
+            unverified.filter_map(|file| Some((file.name.clone(), self.known_digest(file)?))).collect();
+        Ok(Fetched { name: entry.name.clone(), path, digest, unverified })
+    }
+
+    /// The finished folder of `entry`, if it is there.
+    fn finished(&self, entry: &Entry) -> Option<PathBuf> {
+        self.folder(entry).filter(|folder| folder.is_dir())
+    }
+
+    /// Where `entry`'s folder lies, as soon as the digests that make its name are known.
+    fn folder(&self, entry: &Entry) -> Option<PathBuf> {
+        let mut hasher = Hasher::default();
+        hasher.field(b"longqa-folder-1");
+        if let Some(archive) = wanted_archive(entry) {
+            hasher.field(b"archive").field(self.known_digest(&archive.file)?.bytes());
+            for member in &archive.members {
+                hasher.field(member.path.as_bytes());
+            }
+        } else {
+            for (path, file) in names_inside(entry) {
+                hasher.field(path.as_bytes()).field(self.known_digest(file)?.bytes());
+            }
+        }
+        Some(self.cache.folder(&entry.name, hasher.digest()))
+    }
+
+    /// The blob of `file`, if it is there.
+    fn blob(&self, file: &RemoteFile) -> Option<PathBuf> {
+        self.known_digest(file).map(|digest| self.cache.blob(digest)).filter(|blob| blob.is_file())
+    }
+
+    fn known_digest(&self, file: &RemoteFile) -> Option<Digest> {
+        match file.pin {
+            Pin::Sha256(digest) => Some(digest),
+            Pin::Unverified => self.cache.seen(file.key()),
+        }
+    }
+
+    fn folders(&self) -> impl Iterator<Item = &FolderMirror> {
+        self.settings.mirrors.iter().filter_map(|mirror| match mirror {
+            Mirror::Folder(folder) => Some(folder.as_ref()),
+            Mirror::Url(_) => None,
+        })
+    }
+
+    fn lock(&self, key: Digest, purpose: &str) -> Result<ProcessLock, FetchError> {
+        let waiting = |message: &str| self.progress.aside(|| tracing::info!("{message}"));
+        ProcessLock::acquire(&self.cache.lock(key), purpose, waiting, self.interrupt)
+    }
+
+    /// Runs `work` on every item, as many at a time as there are jobs. One failure stops no other.
+    fn in_parallel<T: Sync, R: Send>(
+        &self,
+        items: &[T],
+        work: impl Fn(&T) -> Result<R, FetchError> + Sync,
+    ) -> Result<Vec<R>, FetchError> {
+        let failed = Mutex::new(Vec::new());
+        let results: Vec<Option<R>> = items
+            .par_iter()
+            .with_max_len(1)
+            .map(|item| match self.interrupt.check().map_err(FetchError::from).and_then(|()| work(item)) {
+                Ok(result) => Some(result),
+                Err(error) => {
+                    failed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(error);
+                    None
+                }
+            })
+            .collect();
+        FetchError::gather(
+            failed.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()),
+            items.len(),
+        )?;
+        Ok(results.into_iter().flatten().collect())
+    }
+}
+
+/// The archive that `entry` is taken out of, with the members it wants.
+fn wanted_archive(entry: &Entry) -> Option<Archive> {
+    match &entry.content {
+        Content::Archive(archive) => Some(archive.clone()),
+        Content::Member(archive, member) => Some(archive.only(member)),
+        Content::File(_) | Content::Folder(_) => None,
+    }
+}
+
+/// The files of `entry` by their path in its finished folder.
+fn names_inside(entry: &Entry) -> Vec<(String, &RemoteFile)> {
+    match &entry.content {
+        Content::File(file) => vec![(file.file_name().to_owned(), file)],
+        Content::Folder(files) => files.iter().map(|(path, file)| (path.clone(), file)).collect(),
+        Content::Archive(_) | Content::Member(..) => Vec::new(),
+    }
+}

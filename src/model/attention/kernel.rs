@@ -1,0 +1,64 @@
+//! softmax(Q Kᵀ / √d + mask) V, by the fastest way the device has.
+
+use tch::{Device, Kind, Tensor};
+
+use super::super::layers;
+
+/// The score added where a key must not be seen. Finite, so that a query that sees no key at all
+/// gives numbers (to be thrown away) and not NaN, which would survive in gradients; far below any
+/// score, so that its weight is exactly zero beside a key that is seen.
+const UNSEEN: f64 = -1e30;
+
+/// The mask to add to scores: 0 where `seen`, else [`UNSEEN`].
+pub(super) fn additive(seen: &Tensor, kind: Kind) -> Tensor {
+    seen.zeros_like().to_kind(kind).masked_fill(&seen.logical_not(), UNSEEN)
+}
+
+/// `query`: `[rows, heads, queries, head_dim]`; `key`, `value`: `[rows, heads, keys, head_dim]`;
+/// `mask`: of their kind, broadcast to `[rows, heads, queries, keys]`. Gives `query`'s shape.
+pub(super) fn attend(
+    query: &Tensor,
+    key: &Tensor,
+    value: &Tensor,
+    mask: Option<&Tensor>,
+    dropout: f64,
+) -> Tensor {
+    if dropout > 0.0 && query.device() == Device::Cpu {
+        return attend_with_dropout(query, key, value, mask, dropout);
+    }
+    let is_causal = false;
+    let default_scale = None;
+    let grouped_queries = false;
+    Tensor::scaled_dot_product_attention(
+        query,
+        key,
+        value,
+        mask,
+        dropout,
+        is_causal,
+        default_scale,
+        grouped_queries,
+    )
+}
+
+/// libtorch's fused kernel for CPUs knows no dropout, and what it falls back to walks over the
+/// scores several times more than needed, guarding against rows without a key; our masks are
+/// finite, so a plain softmax does.
+fn attend_with_dropout(
+    query: &Tensor,
+    key: &Tensor,
+    value: &Tensor,
+    mask: Option<&Tensor>,
+    dropout: f64,
+) -> Tensor {
+    let head_dim = query.size().last().copied().unwrap_or(1) as f64;
+    let scaled = query * head_dim.powf(-0.5);
+    let mut scores = scaled.matmul(&key.transpose(-2, -1)); // [rows, heads, queries, keys]
+    if let Some(mask) = mask {
+        // In place: the product's own gradient does not need the product.
+        scores += mask;
+    }
+    let probabilities = scores.softmax(-1, Kind::Float).to_kind(value.kind());
+    drop(scores);
+    layers::dropout(probabilities, dropout).matmul(value)
+}

@@ -1,0 +1,533 @@
+//! `config.json` of Hugging Face: read, checked, written.
+//!
+//! Three model types: `roberta`, `xlm-roberta`, `longformer`. The long models published by the
+//! original work carry `model_type: "xlm-roberta"` (or `"roberta"`) with an `attention_window` and an
+//! architecture that transformers does not know (`LongModelForMaskedLM`); they are read as the
+//! Longformers they are, and written as such. Keys that this program does not use are kept.
+//! Defaults of absent keys are those of transformers' `RobertaConfig` and `LongformerConfig`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use super::ModelError;
+use crate::durable;
+
+/// The file's name in a model folder.
+pub const CONFIG_FILE: &str = "config.json";
+
+/// The kind of encoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModelType {
+    /// RoBERTa: full attention.
+    Roberta,
+    /// XLM-R: RoBERTa's network with a multilingual vocabulary.
+    XlmRoberta,
+    /// Longformer: sliding-window attention with global tokens.
+    Longformer,
+}
+
+impl ModelType {
+    /// The value of `model_type`.
+    pub fn name(self) -> &'static str {
+        match self {
+            ModelType::Roberta => "roberta",
+            ModelType::XlmRoberta => "xlm-roberta",
+            ModelType::Longformer => "longformer",
+        }
+    }
+
+    /// What the encoder's tensor names begin with.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            ModelType::Roberta | ModelType::XlmRoberta => "roberta",
+            ModelType::Longformer => "longformer",
+        }
+    }
+
+    fn class_prefix(self) -> &'static str {
+        match self {
+            ModelType::Roberta => "Roberta",
+            ModelType::XlmRoberta => "XLMRoberta",
+            ModelType::Longformer => "Longformer",
+        }
+    }
+}
+
+/// The head on top of the encoder, for `architectures`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Architecture {
+    /// `…ForMaskedLM`.
+    MaskedLm,
+    /// `…ForQuestionAnswering`.
+    QuestionAnswering,
+}
+
+/// The activation between the two feed-forward layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// `gelu`: x · Φ(x), exactly.
+    Gelu,
+    /// `gelu_new`: its tanh approximation.
+    GeluTanh,
+    /// `relu`.
+    Relu,
+}
+
+const ACTIVATIONS: [(&str, Activation); 3] =
+    [("gelu", Activation::Gelu), ("gelu_new", Activation::GeluTanh), ("relu", Activation::Relu)];
+
+/// An encoder's sizes and settings; the fields are the keys of `config.json`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The kind of encoder.
+    pub model_type: ModelType,
+    /// Rows of the word embedding.
+    pub vocab_size: i64,
+    /// The width of a hidden state.
+    pub hidden_size: i64,
+    /// Encoder layers.
+    pub num_hidden_layers: i64,
+    /// Heads; they share `hidden_size` equally.
+    pub num_attention_heads: i64,
+    /// The width inside the feed-forward part.
+    pub intermediate_size: i64,
+    /// The activation inside the feed-forward part.
+    pub hidden_act: Activation,
+    /// Dropout on hidden states, in `[0, 1)`.
+    pub hidden_dropout_prob: f64,
+    /// Dropout on attention probabilities, in `[0, 1)`.
+    pub attention_probs_dropout_prob: f64,
+    /// Rows of the position embedding: the longest input plus `pad_token_id + 1`.
+    pub max_position_embeddings: i64,
+    /// Rows of the token-type embedding; only row 0 is ever used.
+    pub type_vocab_size: i64,
+    /// Standard deviation of fresh weights.
+    pub initializer_range: f64,
+    /// ε of every LayerNorm.
+    pub layer_norm_eps: f64,
+    /// `<pad>`.
+    pub pad_token_id: i64,
+    /// `<s>`.
+    pub bos_token_id: i64,
+    /// `</s>`.
+    pub eos_token_id: i64,
+    /// For a Longformer, per layer: how many positions a token sees, both sides together (512 = 256
+    /// on each side).
+    pub attention_window: Option<Vec<i64>>,
+    /// Every key that this program does not use, in the file's order.
+    pub other: Map<String, Value>,
+}
+
+impl Config {
+    /// A network of the base size (12 layers, width 768) with roberta-base's vocabulary.
+    pub fn base(model_type: ModelType) -> Self {
+        let num_hidden_layers = 12;
+        let is_long = model_type == ModelType::Longformer;
+        Self {
+            model_type,
+            vocab_size: 50265,
+            hidden_size: 768,
+            num_hidden_layers,
+            num_attention_heads: 12,
+            intermediate_size: 3072,
+            hidden_act: Activation::Gelu,
+            hidden_dropout_prob: 0.1,
+            attention_probs_dropout_prob: 0.1,
+            max_position_embeddings: if is_long { 4098 } else { 514 },
+            type_vocab_size: 1,
+            initializer_range: 0.02,
+            layer_norm_eps: 1e-5,
+            pad_token_id: 1,
+            bos_token_id: 0,
+            eos_token_id: 2,
+            attention_window: is_long.then(|| vec![512; num_hidden_layers as usize]),
+            other: Map::new(),
+        }
+    }
+
+    /// Fails if inputs of `length` tokens are longer than the model's positions reach.
+    pub fn check_length(&self, length: usize) -> Result<(), ModelError> {
+        if i64::try_from(length).is_ok_and(|length| length <= self.max_length()) {
+            return Ok(());
+        }
+        Err(ModelError::Batch {
+            what: "length",
+            expected: format!("at most {} tokens", self.max_length()),
+            found: length.to_string(),
+        })
+    }
+
+    /// Reads and checks `folder/config.json`.
+    pub fn read(folder: &Path) -> Result<Self, ModelError> {
+        let path = folder.join(CONFIG_FILE);
+        let bytes = fs::read(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
+        let map = serde_json::from_slice(&bytes)
+            .map_err(|error| ModelError::Json { path: path.clone(), message: error.to_string() })?;
+        Self::from_json(map, &path)
+    }
+
+    /// Reads a configuration from its JSON object; `path` is for messages only.
+    pub fn from_json(map: Map<String, Value>, path: &Path) -> Result<Self, ModelError> {
+        let mut keys = Keys { map, path: path.to_owned() };
+        keys.refuse_what_would_change_the_network()?;
+        let model_type = keys.model_type()?;
+        let num_hidden_layers = keys.integer("num_hidden_layers", None)?;
+        let config = Config {
+            model_type,
+            vocab_size: keys.integer("vocab_size", None)?,
+            hidden_size: keys.integer("hidden_size", None)?,
+            num_hidden_layers,
+            num_attention_heads: keys.integer("num_attention_heads", None)?,
+            intermediate_size: keys.integer("intermediate_size", None)?,
+            hidden_act: keys.activation()?,
+            hidden_dropout_prob: keys.number("hidden_dropout_prob", 0.1)?,
+            attention_probs_dropout_prob: keys.number("attention_probs_dropout_prob", 0.1)?,
+            max_position_embeddings: keys.integer("max_position_embeddings", None)?,
+            type_vocab_size: keys.integer("type_vocab_size", Some(2))?,
+            initializer_range: keys.number("initializer_range", 0.02)?,
+            layer_norm_eps: keys.number("layer_norm_eps", 1e-12)?,
+            pad_token_id: keys.integer("pad_token_id", Some(1))?,
+            bos_token_id: keys.integer("bos_token_id", Some(0))?,
+            eos_token_id: keys.integer("eos_token_id", Some(2))?,
+            attention_window: match model_type {
+                ModelType::Longformer => Some(keys.attention_window(num_hidden_layers)?),
+                ModelType::Roberta | ModelType::XlmRoberta => None,
+            },
+            other: keys.map,
+        };
+        config.check(path)?;
+        Ok(config)
+    }
+
+    /// The JSON object that [`Config::from_json`] reads, for a model with the given head.
+    pub fn to_json(&self, architecture: Architecture) -> Map<String, Value> {
+        let activation = ACTIVATIONS.iter().find(|(_, activation)| *activation == self.hidden_act);
+        let head = match architecture {
+            Architecture::MaskedLm => "ForMaskedLM",
+            Architecture::QuestionAnswering => "ForQuestionAnswering",
+        };
+        let mut map = Map::new();
+        let mut put = |key: &str, value: Value| map.insert(key.to_owned(), value);
+        put("architectures", json!([format!("{}{head}", self.model_type.class_prefix())]));
+        put("model_type", json!(self.model_type.name()));
+        put("attention_probs_dropout_prob", json!(self.attention_probs_dropout_prob));
+        if let Some(window) = &self.attention_window {
+            put("attention_window", json!(window));
+        }
+        put("bos_token_id", json!(self.bos_token_id));
+        put("eos_token_id", json!(self.eos_token_id));
+        put("hidden_act", json!(activation.map_or("gelu", |(name, _)| name)));
+        put("hidden_dropout_prob", json!(self.hidden_dropout_prob));
+        put("hidden_size", json!(self.hidden_size));
+        put("initializer_range", json!(self.initializer_range));
+        put("intermediate_size", json!(self.intermediate_size));
+        put("layer_norm_eps", json!(self.layer_norm_eps));
+        put("max_position_embeddings", json!(self.max_position_embeddings));
+        put("num_attention_heads", json!(self.num_attention_heads));
+        put("num_hidden_layers", json!(self.num_hidden_layers));
+        put("pad_token_id", json!(self.pad_token_id));
+        put("type_vocab_size", json!(self.type_vocab_size));
+        put("vocab_size", json!(self.vocab_size));
+        for (key, value) in &self.other {
+            // Weights are written in 32 bits whatever they were read from.
+            let written = if matches!(key.as_str(), "torch_dtype" | "dtype") {
+                json!("float32")
+            } else {
+                value.clone()
+            };
+            map.insert(key.clone(), written);
+        }
+        map
+    }
+
+    /// Writes `folder/config.json`, whole or not at all.
+    pub fn write(&self, folder: &Path, architecture: Architecture) -> Result<(), ModelError> {
+        let mut text = format!("{:#}", Value::Object(self.to_json(architecture)));
+        text.push('\n');
+        Ok(durable::write(&folder.join(CONFIG_FILE), text.as_bytes())?)
+    }
+
+    /// The width of one head.
+    pub fn head_dim(&self) -> i64 {
+        self.hidden_size / self.num_attention_heads
+    }
+
+    /// The longest input, in tokens: position rows less those up to and including the pad row.
+    pub fn max_length(&self) -> i64 {
+        self.max_position_embeddings - self.pad_token_id - 1
+    }
+
+    /// The window of layer `index`; none for full attention.
+    pub fn window(&self, index: i64) -> Option<i64> {
+        let windows = self.attention_window.as_ref()?;
+        usize::try_from(index).ok().and_then(|index| windows.get(index)).copied()
+    }
+
+    /// Checks what holds between the values; `path` is for messages only.
+    pub fn check(&self, path: &Path) -> Result<(), ModelError> {
+        let wrong = |key: &str, expected: String, found: String| {
+            Err(ModelError::Config { path: path.to_owned(), key: key.to_owned(), expected, found })
+        };
+        for (key, value) in [
+            ("vocab_size", self.vocab_size),
+            ("hidden_size", self.hidden_size),
+            ("num_hidden_layers", self.num_hidden_layers),
+            ("num_attention_heads", self.num_attention_heads),
+            ("intermediate_size", self.intermediate_size),
+            ("max_position_embeddings", self.max_position_embeddings),
+            ("type_vocab_size", self.type_vocab_size),
+        ] {
+            if value < 1 {
+                return wrong(key, "a positive integer".into(), value.to_string());
+            }
+        }
+        if self.hidden_size % self.num_attention_heads != 0 {
+            let expected = format!("a multiple of num_attention_heads = {}", self.num_attention_heads);
+            return wrong("hidden_size", expected, self.hidden_size.to_string());
+        }
+        for (key, value) in [
+            ("hidden_dropout_prob", self.hidden_dropout_prob),
+            ("attention_probs_dropout_prob", self.attention_probs_dropout_prob),
+        ] {
+            if !(0.0..1.0).contains(&value) {
+                return wrong(key, "at least 0 and below 1".into(), value.to_string());
+            }
+        }
+        for (key, value) in
+            [("layer_norm_eps", self.layer_norm_eps), ("initializer_range", self.initializer_range)]
+        {
+            if !(value.is_finite() && value > 0.0) {
+                return wrong(key, "a positive number".into(), value.to_string());
+            }
+        }
+        for (key, id) in [
+            ("pad_token_id", self.pad_token_id),
+            ("bos_token_id", self.bos_token_id),
+            ("eos_token_id", self.eos_token_id),
+        ] {
+            if !(0..self.vocab_size).contains(&id) {
+                return wrong(
+                    key,
+                    format!("at least 0 and below vocab_size = {}", self.vocab_size),
+                    id.to_string(),
+                );
+            }
+        }
+        if self.max_length() < 1 {
+            let expected = format!("more than pad_token_id + 1 = {}", self.pad_token_id + 1);
+            return wrong("max_position_embeddings", expected, self.max_position_embeddings.to_string());
+        }
+        if (self.model_type == ModelType::Longformer) != self.attention_window.is_some() {
+            let expected = "a window per layer for a longformer, none otherwise".into();
+            return wrong("attention_window", expected, format!("{:?}", self.attention_window));
+        }
+        let windows = self.attention_window.as_deref().unwrap_or_default();
+        if let Some(window) = windows.iter().find(|window| **window < 2 || **window % 2 != 0) {
+            return wrong("attention_window", "even numbers from 2".into(), window.to_string());
+        }
+        if self.attention_window.is_some() && windows.len() as i64 != self.num_hidden_layers {
+            let expected = format!("{} windows, one per layer", self.num_hidden_layers);
+            return wrong("attention_window", expected, windows.len().to_string());
+        }
+        Ok(())
+    }
+}
+
+/// The keys not yet read.
+struct Keys {
+    map: Map<String, Value>,
+    path: PathBuf,
+}
+
+impl Keys {
+    fn wrong<T>(&self, key: &str, expected: &str, found: &Value) -> Result<T, ModelError> {
+        Err(ModelError::Config {
+            path: self.path.clone(),
+            key: key.to_owned(),
+            expected: expected.to_owned(),
+            found: found.to_string(),
+        })
+    }
+
+    /// The key's value, taken out; `null` counts as absent, as it does in Python.
+    fn take(&mut self, key: &str) -> Option<Value> {
+        // `remove` would swap the last key into its place and change the order of the others.
+        self.map.shift_remove(key).filter(|value| !value.is_null())
+    }
+
+    fn integer(&mut self, key: &str, default: Option<i64>) -> Result<i64, ModelError> {
+        match (self.take(key), default) {
+            (Some(value), _) => value.as_i64().map_or_else(|| self.wrong(key, "an integer", &value), Ok),
+            (None, Some(default)) => Ok(default),
+            (None, None) => self.wrong(key, "an integer", &json!("nothing")),
+        }
+    }
+
+    fn number(&mut self, key: &str, default: f64) -> Result<f64, ModelError> {
+        match self.take(key) {
+            Some(value) => value.as_f64().map_or_else(|| self.wrong(key, "a number", &value), Ok),
+            None => Ok(default),
+        }
+    }
+
+    fn activation(&mut self) -> Result<Activation, ModelError> {
+        let found = self.take("hidden_act").unwrap_or_else(|| json!("gelu"));
+        match ACTIVATIONS.iter().find(|(name, _)| found == *name) {
+            Some((_, activation)) => Ok(*activation),
+            None => self.wrong("hidden_act", "gelu, gelu_new or relu", &found),
+        }
+    }
+
+    fn model_type(&mut self) -> Result<ModelType, ModelError> {
+        let found = self.take("model_type").unwrap_or_else(|| json!("nothing"));
+        let _architectures = self.take("architectures");
+        let named = match found.as_str() {
+            Some("roberta") => ModelType::Roberta,
+            Some("xlm-roberta") => ModelType::XlmRoberta,
+            Some("longformer") => ModelType::Longformer,
+            _ => return self.wrong("model_type", "roberta, xlm-roberta or longformer", &found),
+        };
+        // Neither RoBERTa's nor XLM-R's own configuration has a window: whoever wrote one meant a
+        // Longformer, whatever the type says.
+        let is_long = self.map.get("attention_window").is_some_and(|value| !value.is_null());
+        Ok(if is_long { ModelType::Longformer } else { named })
+    }
+
+    fn attention_window(&mut self, layers: i64) -> Result<Vec<i64>, ModelError> {
+        const EXPECTED: &str = "an even number, or one per layer";
+        let found = self.take("attention_window").unwrap_or_else(|| json!(512));
+        match &found {
+            Value::Array(windows) => {
+                let windows: Option<Vec<i64>> = windows.iter().map(Value::as_i64).collect();
+                windows.map_or_else(|| self.wrong("attention_window", EXPECTED, &found), Ok)
+            }
+            Value::Number(window) => match window.as_i64() {
+                Some(window) => Ok(vec![window; usize::try_from(layers).unwrap_or(0)]),
+                None => self.wrong("attention_window", EXPECTED, &found),
+            },
+            _ => self.wrong("attention_window", EXPECTED, &found),
+        }
+    }
+
+    /// Keys kept as they are, so long as they hold the value that this program's network assumes.
+    fn refuse_what_would_change_the_network(&self) -> Result<(), ModelError> {
+        let assumed = [
+            ("position_embedding_type", json!("absolute")),
+            ("tie_word_embeddings", json!(true)),
+            ("is_decoder", json!(false)),
+            ("add_cross_attention", json!(false)),
+            ("autoregressive", json!(false)),
+            ("ignore_attention_mask", json!(false)),
+        ];
+        for (key, value) in &assumed {
+            match self.map.get(*key) {
+                Some(found) if !found.is_null() && found != value => {
+                    return self.wrong(key, &value.to_string(), found);
+                }
+                _ => {}
+            }
+        }
+        match self.map.get("attention_dilation").and_then(Value::as_array) {
+            Some(dilation) if dilation.iter().any(|step| step != 1) => {
+                self.wrong("attention_dilation", "1 in every layer", &json!(dilation))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(value: Value) -> Result<Config, ModelError> {
+        Config::from_json(value.as_object().unwrap().clone(), Path::new("config.json"))
+    }
+
+    fn roberta() -> Value {
+        json!({
+            "architectures": ["RobertaForMaskedLM"], "attention_probs_dropout_prob": 0.1, "bos_token_id": 0,
+            "eos_token_id": 2, "hidden_act": "gelu", "hidden_dropout_prob": 0.1, "hidden_size": 768,
+            "initializer_range": 0.02, "intermediate_size": 3072, "layer_norm_eps": 1e-05,
+            "max_position_embeddings": 514, "model_type": "roberta", "num_attention_heads": 12,
+            "num_hidden_layers": 12, "pad_token_id": 1, "type_vocab_size": 1, "vocab_size": 50265
+        })
+    }
+
+    fn changed(key: &str, value: Value) -> Value {
+        let mut config = roberta();
+        config[key] = value;
+        config
+    }
+
+    #[test]
+    fn the_published_configuration_is_read_and_comes_back_equal() {
+        let config = read(roberta()).unwrap();
+        assert_eq!(
+            (config.model_type, config.head_dim(), config.max_length()),
+            (ModelType::Roberta, 64, 512)
+        );
+        assert_eq!(Value::Object(config.to_json(Architecture::MaskedLm)), roberta());
+    }
+
+    #[test]
+    fn unknown_keys_survive_in_their_order() {
+        let mut config = changed("zeta", json!([1, {"a": null}]));
+        config["alpha"] = json!("kept");
+        let written = read(config).unwrap().to_json(Architecture::QuestionAnswering);
+        let keys: Vec<_> = written.keys().skip_while(|key| *key != "zeta").collect();
+        assert_eq!(keys, ["zeta", "alpha"]);
+        assert_eq!(written["architectures"], json!(["RobertaForQuestionAnswering"]));
+    }
+
+    #[test]
+    fn a_long_model_under_a_short_models_type_is_a_longformer() {
+        let mut odd = changed("attention_window", json!(vec![512; 12]));
+        odd["model_type"] = json!("xlm-roberta");
+        odd["architectures"] = json!(["LongModelForMaskedLM"]);
+        let mut true_one = odd.clone();
+        true_one["model_type"] = json!("longformer");
+        true_one["architectures"] = json!(["LongformerForMaskedLM"]);
+        assert_eq!(read(odd.clone()).unwrap(), read(true_one.clone()).unwrap());
+        assert_eq!(Value::Object(read(odd).unwrap().to_json(Architecture::MaskedLm)), true_one);
+    }
+
+    #[test]
+    fn one_window_stands_for_every_layer() {
+        let mut config = changed("attention_window", json!(64));
+        config["model_type"] = json!("longformer");
+        assert_eq!(read(config).unwrap().attention_window, Some(vec![64; 12]));
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_its_key() {
+        for (key, value) in [
+            ("model_type", json!("bert")),
+            ("vocab_size", json!("many")),
+            ("vocab_size", json!(null)),
+            ("hidden_size", json!(770)),
+            ("num_hidden_layers", json!(0)),
+            ("hidden_act", json!("swish")),
+            ("hidden_dropout_prob", json!(1.0)),
+            ("attention_probs_dropout_prob", json!(-0.1)),
+            ("layer_norm_eps", json!(0)),
+            ("pad_token_id", json!(50265)),
+            ("max_position_embeddings", json!(2)),
+            ("attention_window", json!(511)),
+            ("attention_window", json!(0)),
+            ("attention_window", json!([512, 512])),
+            ("attention_window", json!({})),
+            ("position_embedding_type", json!("relative_key")),
+            ("tie_word_embeddings", json!(false)),
+            ("is_decoder", json!(true)),
+            ("attention_dilation", json!([1, 2])),
+        ] {
+            match read(changed(key, value.clone())) {
+                Err(ModelError::Config { key: named, .. }) => assert_eq!(named, key),
+                other => panic!("{key} = {value}: {other:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! From RoBERTa or XLM-R to a Longformer, as in the Longformer recipe (Beltagy et al. 2020, section
+//! 5; allenai/longformer, `scripts/convert_model_to_long.ipynb`).
+//!
+//! The position embedding is made longer by laying its rows end to end, local projections are
+//! copied into the global ones, and the configuration becomes a true `longformer` one. Unlike the
+//! recipe, the rows of the special positions (padding and what precedes it) are kept, so that padded
+//! input gives no NaN, and the global projections are tensors of their own.
+
+use std::fs;
+use std::path::Path;
+
+use tch::{Device, Kind, Tensor, no_grad};
+
+use super::config::{Architecture, Config, ModelType};
+use super::mlm::MaskedLm;
+use super::{ModelError, Parameters};
+use crate::durable::PendingFolder;
+use crate::text::Tokenizer;
+
+/// What the long model is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LongSettings {
+    /// The longest input, in tokens; the position embedding gets the special rows besides.
+    pub max_position: i64,
+    /// How many positions a token sees, both sides together, in every layer.
+    pub attention_window: i64,
+}
+
+impl Default for LongSettings {
+    /// The recipe's: 4096 tokens, window 512.
+    fn default() -> Self {
+        Self { max_position: 4096, attention_window: 512 }
+    }
+}
+
+/// Converts the masked language model in folder `from` and writes it, with its tokenizer, to folder
+/// `to`, which appears whole or not at all.
+pub fn to_longformer(from: &Path, settings: &LongSettings, to: &Path) -> Result<(), ModelError> {
+    let config = Config::read(from)?;
+    let long_config = long_config(&config, settings, from)?;
+    refuse_to_replace(from, to)?;
+    let tokenizer = Tokenizer::from_folder(from)?;
+    tokenizer.check_vocabulary_size(usize::try_from(config.vocab_size).unwrap_or(0), from)?;
+    let short = MaskedLm::load(from, Device::Cpu)?;
+    let long = long_parameters(short.parameters(), &config, &long_config)?;
+    let pending = PendingFolder::beside(to)?;
+    super::folder::save(pending.path(), &long_config, Architecture::MaskedLm, &long)?;
+    tokenizer.save_to(pending.path(), usize::try_from(settings.max_position).unwrap_or(0))?;
+    pending.commit()?;
+    Ok(())
+}
+
+/// Copies each layer's local query, key and value projections into its global ones, as the recipe
+/// does after pretraining, which trains no global projection. Returns how many tensors were copied;
+/// 0 for a model without global projections.
+pub fn copy_projections(parameters: &Parameters) -> usize {
+    no_grad(|| {
+        let mut copied = 0;
+        for (name, global) in parameters.iter() {
+            if let Some(local) = local_twin(name).and_then(|local| parameters.get(&local)) {
+                global.shallow_clone().copy_(local);
+                copied += 1;
+            }
+        }
+        copied
+    })
+}
+
+/// A folder with something in it is somebody's model.
+fn refuse_to_replace(from: &Path, to: &Path) -> Result<(), ModelError> {
+    let is_free = match fs::read_dir(to) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(_) => !to.exists(),
+    };
+    match is_free {
+        true => Ok(()),
+        false => Err(ModelError::Conversion {
+            path: from.to_owned(),
+            setting: "to",
+            expected: "a new or empty folder".into(),
+            found: to.display().to_string(),
+        }),
+    }
+}
+
+/// The name of the local projection that a global one is copied from.
+fn local_twin(name: &str) -> Option<String> {
+    name.contains("_global.").then(|| name.replace("_global.", "."))
+}
+
+/// The long model's configuration, if the settings make sense for this model.
+fn long_config(config: &Config, settings: &LongSettings, from: &Path) -> Result<Config, ModelError> {
+    let refuse = |setting, expected: String, found: String| {
+        Err(ModelError::Conversion { path: from.to_owned(), setting, expected, found })
+    };
+    let LongSettings { max_position, attention_window: window } = *settings;
+    if config.model_type == ModelType::Longformer {
+        let found = format!("a longformer of {} positions", config.max_length());
+        return refuse("model_type", "roberta or xlm-roberta".into(), found);
+    }
+    if max_position <= config.max_length() {
+        let expected = format!("more than the model's own {}", config.max_length());
+        return refuse("max_position", expected, max_position.to_string());
+    }
+    // More positions than this were never published for this family, and rows would outgrow memory.
+    const LONGEST: i64 = 1 << 20;
+    if max_position > LONGEST {
+        return refuse("max_position", format!("at most {LONGEST}"), max_position.to_string());
+    }
+    if window < 2 || window % 2 != 0 {
+        return refuse("attention_window", "an even number from 2".into(), window.to_string());
+    }
+    if window > max_position {
+        return refuse(
+            "attention_window",
+            format!("at most max_position = {max_position}"),
+            window.to_string(),
+        );
+    }
+    let mut long = config.clone();
+    long.model_type = ModelType::Longformer;
+    long.max_position_embeddings = max_position + special_rows(config);
+    long.attention_window = Some(vec![window; usize::try_from(config.num_hidden_layers).unwrap_or(0)]);
+    // transformers' question-answering Longformer finds the question's end by this token.
+    long.other.entry("sep_token_id").or_insert_with(|| config.eos_token_id.into());
+    long.other.shift_remove("use_cache");
+    Ok(long)
+}
+
+/// The rows of the position embedding before that of the first token.
+fn special_rows(config: &Config) -> i64 {
+    config.pad_token_id + 1
+}
+
+fn long_parameters(short: &Parameters, config: &Config, long: &Config) -> Result<Parameters, ModelError> {
+    let mut made = vec![];
+    for (name, tensor) in short.iter() {
+        let name = name.replacen(config.model_type.prefix(), long.model_type.prefix(), 1);
+        let tensor = tensor.detach();
+        if name.ends_with("position_embeddings.weight") {
+            let rows = tile_positions(&tensor, special_rows(config), long.max_position_embeddings)?;
+            made.push((name, rows));
+            continue;
+        }
+        let global = ["query", "key", "value"].into_iter().find_map(|which| {
+            let local = format!("attention.self.{which}.");
+            name.contains(&local).then(|| name.replace(&local, &format!("attention.self.{which}_global.")))
+        });
+        if let Some(global) = global {
+            made.push((global, tensor.copy()));
+        }
+        made.push((name, tensor));
+    }
+    Ok(Parameters::of(made))
+}
+
+/// `short` (`[old, width]`) to `[total, width]`: the first `special` rows as they are, then the
+/// others again and again, the last time as far as there is room.
+fn tile_positions(short: &Tensor, special: i64, total: i64) -> Result<Tensor, ModelError> {
+    let (old, _width) = short.size2()?;
+    let options = (Kind::Int64, short.device());
+    let step = old - special;
+    let tiled = Tensor::f_arange(total - special, options)?.f_remainder(step)? + special;
+    let rows = Tensor::f_cat(&[Tensor::f_arange(special, options)?, tiled], 0)?;
+    Ok(short.f_index_select(0, &rows)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{self, random_batch};
+    use super::super::{Mode, weights};
+    use super::*;
+    use crate::random::Seed;
+
+    const LONG: LongSettings = LongSettings { max_position: 150, attention_window: 64 };
+
+    /// A short model in a folder, with every bias and LayerNorm away from its start value.
+    fn short_model(folder: &Path) -> MaskedLm {
+        let model = MaskedLm::from_seed(testing::roberta(), Seed(3), Device::Cpu).unwrap();
+        no_grad(|| {
+            for (index, (_, tensor)) in model.parameters().iter().enumerate() {
+                let noise = Tensor::arange(tensor.numel() as i64, (Kind::Float, Device::Cpu)) + index as f64;
+                let _ = tensor.shallow_clone().f_add_(&(noise.sin() * 0.1).view_as(tensor)).unwrap();
+            }
+        });
+        model.save(folder).unwrap();
+        fs::write(folder.join("vocab.json"), vocabulary(90)).unwrap();
+        fs::write(folder.join("merges.txt"), "#version: 0.2\n").unwrap();
+        fs::write(folder.join("tokenizer_config.json"), r#"{"model_max_length": 62, "zeta": [1]}"#).unwrap();
+        model
+    }
+
+    /// A `vocab.json` of single characters.
+    fn vocabulary(size: usize) -> String {
+        let special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"].map(str::to_owned);
+        let characters = (0u32..).filter_map(|index| char::from_u32(0x100 + index)).map(String::from);
+        let tokens: serde_json::Map<_, _> = special
+            .into_iter()
+            .chain(characters)
+            .take(size)
+            .zip((0..).map(serde_json::Value::from))
+            .collect();
+        serde_json::Value::Object(tokens).to_string()
+    }
+
+    #[test]
+    fn inside_one_window_the_long_model_is_the_short_one() {
+        let root = tempfile::tempdir().unwrap();
+        let (from, to) = (root.path().join("short"), root.path().join("long"));
+        let short = short_model(&from);
+        to_longformer(&from, &LONG, &to).unwrap();
+        let long = MaskedLm::load(&to, Device::Cpu).unwrap();
+        let batch = random_batch(short.config(), &[33, 20], 0);
+        let ours = long.hidden(&batch, Mode::Evaluate).unwrap();
+        let theirs = short.hidden(&batch, Mode::Evaluate).unwrap();
+        for (row, length) in [(0, 33), (1, 20)] {
+            let real = |hidden: &Tensor| hidden.select(0, row).narrow(0, 0, length);
+            assert!(real(&ours).allclose(&real(&theirs), 1e-5, 1e-6, false));
+        }
+    }
+
+    #[test]
+    fn a_global_token_finds_the_local_projections() {
+        let root = tempfile::tempdir().unwrap();
+        let (from, to) = (root.path().join("short"), root.path().join("long"));
+        let short = short_model(&from);
+        to_longformer(&from, &LONG, &to).unwrap();
+        let long = MaskedLm::load(&to, Device::Cpu).unwrap();
+        // Seen by all and seeing all through equal projections is what full attention is.
+        let ours = long.hidden(&random_batch(short.config(), &[60], 60), Mode::Evaluate).unwrap();
+        let theirs = short.hidden(&random_batch(short.config(), &[60], 0), Mode::Evaluate).unwrap();
+        assert!(ours.allclose(&theirs, 1e-5, 1e-6, false));
+    }
+
+    #[test]
+    fn position_rows_repeat_and_special_ones_stay() {
+        let short = Tensor::arange(6, (Kind::Float, Device::Cpu)).view([6, 1]);
+        let long = tile_positions(&short, 2, 13).unwrap();
+        let rows = Vec::<f32>::try_from(long.view(-1)).unwrap();
+        assert_eq!(rows, [0., 1., 2., 3., 4., 5., 2., 3., 4., 5., 2., 3., 4.]);
+    }
+
+    #[test]
+    fn the_tokenizer_comes_along_and_knows_the_new_length() {
+        let root = tempfile::tempdir().unwrap();
+        let (from, to) = (root.path().join("short"), root.path().join("long"));
+        short_model(&from);
+        to_longformer(&from, &LONG, &to).unwrap();
+        assert_eq!(fs::read_to_string(to.join("vocab.json")).unwrap(), vocabulary(90));
+        let settings: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(to.join("tokenizer_config.json")).unwrap()).unwrap();
+        assert_eq!(
+            (&settings["model_max_length"], &settings["zeta"]),
+            (&150.into(), &serde_json::json!([1]))
+        );
+    }
+
+    #[test]
+    fn a_tokenizer_of_another_vocabulary_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let (from, to) = (root.path().join("short"), root.path().join("long"));
+        short_model(&from);
+        fs::write(from.join("vocab.json"), vocabulary(91)).unwrap();
+        assert!(matches!(to_longformer(&from, &LONG, &to), Err(ModelError::Tokenizer(_))));
+        assert!(!to.exists());
+    }
+
+    #[test]
+    fn projections_are_copied_again_after_training() {
+        let model = MaskedLm::from_seed(testing::longformer(), Seed(1), Device::Cpu).unwrap();
+        assert_eq!(copy_projections(model.parameters()), 2 * 6);
+        for (name, global) in model.parameters().iter() {
+            if let Some(local) = local_twin(name) {
+                let local = model.parameters().get(&local).unwrap();
+                assert_eq!(global, local);
+                assert_ne!(global.data_ptr(), local.data_ptr(), "{name} is a copy, not shared");
+                assert!(global.requires_grad());
+            }
+        }
+        let short = MaskedLm::from_seed(testing::roberta(), Seed(1), Device::Cpu).unwrap();
+        assert_eq!(copy_projections(short.parameters()), 0);
+    }
+
+    #[test]
+    fn nonsense_is_refused_and_leaves_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let (from, to) = (root.path().join("short"), root.path().join("long"));
+        short_model(&from);
+        let refused = |from: &Path, max_position, attention_window| {
+            let settings = LongSettings { max_position, attention_window };
+            match to_longformer(from, &settings, &to) {
+                Err(ModelError::Conversion { setting, .. }) => setting,
+                other => panic!("{max_position}, {attention_window}: {other:?}"),
+            }
+        };
+        assert_eq!(refused(&from, 62, 16), "max_position");
+        assert_eq!(refused(&from, -1, 16), "max_position");
+        assert_eq!(refused(&from, i64::MAX, 16), "max_position");
+        assert_eq!(refused(&from, 128, 15), "attention_window");
+        assert_eq!(refused(&from, 128, 0), "attention_window");
+        assert_eq!(refused(&from, 128, 130), "attention_window");
+        assert!(!to.exists());
+        to_longformer(&from, &LONG, &to).unwrap();
+        assert_eq!(refused(&to, 300, 16), "model_type");
+        assert_eq!(refused(&from, 128, 16), "to");
+        assert!(weights::read(&to).is_ok());
+    }
+}

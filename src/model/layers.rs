@@ -1,0 +1,108 @@
+//! The layers every part of the network is made of, and what holds for one pass through it.
+
+use serde::{Deserialize, Serialize};
+use tch::{Device, Kind, Tensor};
+
+/// Whether dropout is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Dropout as configured, drawn from libtorch's generator.
+    Train,
+    /// No dropout.
+    Evaluate,
+}
+
+/// The number format of matrix products. Weights, LayerNorm, softmax, residual sums and losses are
+/// in 32 bits in either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floats.
+    #[default]
+    Float32,
+    /// Matrix products of linear layers and attention in bfloat16, from 32-bit weights, as torch's
+    /// autocast does.
+    BFloat16,
+}
+
+impl Precision {
+    /// The kind of the factors of a matrix product.
+    pub fn kind(self) -> Kind {
+        match self {
+            Precision::Float32 => Kind::Float,
+            Precision::BFloat16 => Kind::BFloat16,
+        }
+    }
+}
+
+/// What holds for one pass through the network.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pass {
+    pub(super) mode: Mode,
+    pub(super) precision: Precision,
+}
+
+impl Pass {
+    /// The dropout probability in force: `probability` in training, else 0.
+    pub(super) fn dropout(self, probability: f64) -> f64 {
+        match self.mode {
+            Mode::Train => probability,
+            Mode::Evaluate => 0.0,
+        }
+    }
+}
+
+/// y = x Wᵀ + b.
+#[derive(Debug)]
+pub(super) struct Linear {
+    /// `[outputs, inputs]`
+    pub(super) weight: Tensor,
+    /// `[outputs]`
+    pub(super) bias: Tensor,
+}
+
+impl Linear {
+    /// `[…, inputs]` to `[…, outputs]`, in the precision's kind.
+    pub(super) fn forward(&self, x: &Tensor, precision: Precision) -> Tensor {
+        linear(x, &self.weight, &self.bias, precision)
+    }
+}
+
+/// x Wᵀ + b in the precision's kind.
+pub(super) fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor, precision: Precision) -> Tensor {
+    let kind = precision.kind();
+    x.to_kind(kind).linear(&weight.to_kind(kind), Some(bias.to_kind(kind)))
+}
+
+/// Normalization over the last dimension.
+#[derive(Debug)]
+pub(super) struct LayerNorm {
+    pub(super) weight: Tensor,
+    pub(super) bias: Tensor,
+    pub(super) eps: f64,
+}
+
+impl LayerNorm {
+    /// The same shape, in 32 bits.
+    pub(super) fn forward(&self, x: &Tensor) -> Tensor {
+        x.to_kind(Kind::Float).layer_norm(
+            self.weight.size(),
+            Some(&self.weight),
+            Some(&self.bias),
+            self.eps,
+            true,
+        )
+    }
+}
+
+/// Zeroes each element with `probability` and scales the others by 1 / (1 − `probability`).
+pub(super) fn dropout(x: Tensor, probability: f64) -> Tensor {
+    if probability == 0.0 {
+        return x;
+    }
+    match x.device() {
+        // `dropout` itself keeps a mask of floats on the CPU; this one keeps a mask of bytes.
+        Device::Cpu => x.native_dropout(probability, true).0,
+        _ => x.dropout(probability, true),
+    }
+}

@@ -1,0 +1,103 @@
+//! The encoder with the question-answering head (`RobertaForQuestionAnswering`,
+//! `LongformerForQuestionAnswering` of transformers).
+
+use std::path::Path;
+
+use tch::{Device, Kind, Tensor};
+
+use super::config::{Architecture, Config};
+use super::encoder::{Encoder, Wanted};
+use super::layers::{Linear, Mode, Pass, Precision};
+use super::parameters::{Builder, Checkpoint, Parameters, Part, Source};
+use super::{Batch, ModelError, folder, weights};
+use crate::random::Seed;
+
+/// Where the question-answering head's weights come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Head {
+    /// The checkpoint, which was fine-tuned.
+    FromCheckpoint,
+    /// A seed; any head that the checkpoint has is dropped.
+    FromSeed(Seed),
+}
+
+/// Scores of each token as the answer's first and last.
+#[derive(Debug)]
+pub struct SpanLogits {
+    /// `[batch, length]`, f32.
+    pub start: Tensor,
+    /// `[batch, length]`, f32.
+    pub end: Tensor,
+}
+
+/// An extractive question-answering model.
+#[derive(Debug)]
+pub struct QuestionAnswering {
+    config: Config,
+    parameters: Parameters,
+    precision: Precision,
+    encoder: Encoder,
+    outputs: Linear,
+}
+
+impl QuestionAnswering {
+    /// Loads `config.json` and the weights beside it, strictly.
+    pub fn load(folder: &Path, head: Head, device: Device) -> Result<Self, ModelError> {
+        let config = Config::read(folder)?;
+        let source = Source::Checkpoint(Checkpoint::new(weights::read(folder)?));
+        if let Head::FromSeed(seed) = head {
+            tracing::info!("{}: question-answering head drawn from seed {}", folder.display(), seed.0);
+        }
+        Self::new(config, source, head, device)
+    }
+
+    /// A model with fresh weights, a function of `config` and `seed`.
+    pub fn from_seed(config: Config, seed: Seed, device: Device) -> Result<Self, ModelError> {
+        config.check(Path::new("config"))?;
+        Self::new(config, Source::Seed(seed), Head::FromSeed(seed), device)
+    }
+
+    fn new(config: Config, source: Source, head: Head, device: Device) -> Result<Self, ModelError> {
+        let mut builder = Builder::new(source, config.model_type.prefix(), config.initializer_range, device);
+        let encoder = Encoder::new(&config, &mut builder)?;
+        let dropped: &[&str] = match head {
+            Head::FromCheckpoint => &[],
+            Head::FromSeed(seed) => {
+                builder.draw_from(seed);
+                &["lm_head.", "qa_outputs."]
+            }
+        };
+        let outputs = builder.linear(Part::Head, "qa_outputs", config.hidden_size, 2)?;
+        let parameters = builder.finish(dropped)?;
+        Ok(Self { config, parameters, precision: Precision::default(), encoder, outputs })
+    }
+
+    /// The same model, computing in `precision`.
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The weights.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// Start and end logits of every token, padding included.
+    pub fn forward(&self, batch: &Batch, mode: Mode) -> Result<SpanLogits, ModelError> {
+        batch.check(&self.config)?;
+        let pass = Pass { mode, precision: self.precision };
+        let hidden = self.encoder.forward(batch, Wanted::All, pass); // [batch, length, hidden_size]
+        let logits = self.outputs.forward(&hidden, pass.precision).to_kind(Kind::Float); // [batch, length, 2]
+        Ok(SpanLogits { start: logits.select(2, 0), end: logits.select(2, 1) })
+    }
+
+    /// Writes `config.json` and `model.safetensors` into `folder`.
+    pub fn save(&self, folder: &Path) -> Result<(), ModelError> {
+        folder::save(folder, &self.config, Architecture::QuestionAnswering, &self.parameters)
+    }
+}

@@ -1,0 +1,30 @@
+//! From a question/context window to a row of a batch: which tokens get global attention.
+
+use super::{Config, Sequence};
+use crate::text::windows::Window;
+
+/// Which tokens of a question/context window are global.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GlobalPolicy {
+    /// None: the model attends to every token from every token.
+    Nothing,
+    /// `<s>` and the question, everything before the first `</s>`, as in transformers'
+    /// `LongformerForQuestionAnswering`.
+    Question,
+}
+
+impl GlobalPolicy {
+    /// The policy of a model: long models need the question to be seen from everywhere.
+    pub fn of(config: &Config) -> Self {
+        if config.attention_window.is_some() { GlobalPolicy::Question } else { GlobalPolicy::Nothing }
+    }
+
+    /// The window as the model takes it.
+    pub fn sequence(self, window: &Window) -> Sequence {
+        let global = match self {
+            GlobalPolicy::Nothing => Vec::new(),
+            GlobalPolicy::Question => (0..window.question_end).collect(),
+        };
+        Sequence { input_ids: window.input_ids.iter().map(|id| i64::from(id.0)).collect(), global }
+    }
+}

@@ -1,0 +1,44 @@
+//! Small models and batches for this folder's tests.
+
+use serde_json::json;
+use tch::Device;
+
+use std::path::Path;
+
+use rand::Rng;
+
+use super::{Batch, Config, Sequence};
+use crate::random::{Purpose, Seed};
+
+/// Two layers, width 32, 62 positions.
+pub(super) fn roberta() -> Config {
+    config(json!({"model_type": "roberta"}))
+}
+
+/// The same with windows of 8 and 16.
+pub(super) fn longformer() -> Config {
+    config(json!({"model_type": "longformer", "attention_window": [8, 16]}))
+}
+
+fn config(with: serde_json::Value) -> Config {
+    let mut map = with.as_object().unwrap().clone();
+    let sizes = json!({
+        "vocab_size": 90, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "intermediate_size": 48, "max_position_embeddings": 64, "type_vocab_size": 1, "layer_norm_eps": 1e-5,
+    });
+    map.extend(sizes.as_object().unwrap().clone());
+    Config::from_json(map, Path::new("config.json")).unwrap()
+}
+
+/// Rows of the given lengths with random tokens, the first `globals` of each row global.
+pub(super) fn random_batch(config: &Config, lengths: &[usize], globals: usize) -> Batch {
+    let mut stream = Seed(5).stream(Purpose::Miniature, &[lengths.len() as u64]);
+    let rows: Vec<Sequence> = lengths
+        .iter()
+        .map(|length| Sequence {
+            input_ids: (0..*length).map(|_| stream.random_range(2..config.vocab_size)).collect(),
+            global: (0..globals).collect(),
+        })
+        .collect();
+    Batch::of_sequences(&rows, config.pad_token_id, Device::Cpu).unwrap()
+}

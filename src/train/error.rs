@@ -1,0 +1,84 @@
+//! What can go wrong in training.
+
+use std::path::PathBuf;
+
+use crate::durable::WriteError;
+use crate::interrupt::Interrupted;
+use crate::model::ModelError;
+use crate::model::weights::WeightsError;
+use crate::text::TextError;
+
+/// An error of training.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// A setting has a value that makes no sense.
+    #[error("setting `{key}`: expected {expected}, found {found}")]
+    Setting {
+        /// The setting's name.
+        key: &'static str,
+        /// What it must be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// The loss or the gradient is no longer a number. The weights are those before that step.
+    #[error("step {step}: the loss is {loss} and the gradient norm {gradient_norm}; the last good checkpoint is {}", checkpoint_name(.checkpoint))]
+    NotFinite {
+        /// The optimizer step, counted from 1.
+        step: u64,
+        /// Mean loss of that step.
+        loss: f64,
+        /// Norm of the whole gradient.
+        gradient_norm: f64,
+        /// Where to go on from.
+        checkpoint: Option<PathBuf>,
+    },
+    /// There is nothing to train or evaluate on.
+    #[error("{what}: expected at least one {unit}, found none")]
+    Empty {
+        /// The data.
+        what: String,
+        /// What it consists of.
+        unit: &'static str,
+    },
+    /// A checkpoint is damaged or belongs to another run.
+    #[error("{}: expected {expected}, found {found}", path.display())]
+    Checkpoint {
+        /// The file or folder.
+        path: PathBuf,
+        /// What a sound one holds.
+        expected: String,
+        /// What this one holds.
+        found: String,
+    },
+    /// A file could not be read.
+    #[error("{}: cannot read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// libtorch refused an operation on sizes or devices that the user chose.
+    #[error("libtorch: {0}")]
+    Torch(#[from] tch::TchError),
+    #[allow(missing_docs)]
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    #[allow(missing_docs)]
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[allow(missing_docs)]
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    #[allow(missing_docs)]
+    #[error(transparent)]
+    Text(#[from] TextError),
+    #[allow(missing_docs)]
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
+fn checkpoint_name(checkpoint: &Option<PathBuf>) -> String {
+    checkpoint.as_ref().map_or("none: the run had not saved yet".into(), |path| path.display().to_string())
+}

@@ -1,0 +1,151 @@
+//! The masked-language-model objective over equally long token blocks.
+
+use std::f64::consts::LN_2;
+
+use tch::Tensor;
+
+use super::TrainError;
+use super::order::Order;
+use super::run::{Objective, Step};
+use super::settings::PretrainSettings;
+use crate::interrupt::Interrupt;
+use crate::model::{Batch, MaskedLm, MaskedPositions, Mode, Parameters};
+use crate::text::{BlockFile, MaskedBlock, MaskingVocabulary, masking};
+
+/// Masked blocks of one forward pass, on the host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MlmMicroBatch {
+    rows: usize,
+    input_ids: Vec<i64>,
+    positions: Vec<i64>,
+    labels: Vec<i64>,
+}
+
+impl MlmMicroBatch {
+    /// Puts blocks of equal length side by side.
+    pub fn of_blocks(blocks: &[MaskedBlock]) -> Self {
+        let mut batch = Self { rows: blocks.len(), input_ids: vec![], positions: vec![], labels: vec![] };
+        for block in blocks {
+            let row_start = batch.input_ids.len() as i64;
+            batch.input_ids.extend(block.input_ids.iter().map(|id| i64::from(id.0)));
+            batch.positions.extend(block.positions.iter().map(|&position| row_start + position as i64));
+            batch.labels.extend(block.labels.iter().map(|id| i64::from(id.0)));
+        }
+        batch
+    }
+
+    /// Tokens to predict.
+    pub fn terms(&self) -> usize {
+        self.labels.len()
+    }
+}
+
+/// Sequences for pretraining: which blocks, masked how, at which step.
+pub struct MlmSteps<'a> {
+    blocks: &'a BlockFile,
+    vocabulary: MaskingVocabulary,
+    settings: &'a PretrainSettings,
+    order: Order,
+}
+
+impl<'a> MlmSteps<'a> {
+    /// All blocks of a file, in the order that the seed gives.
+    pub fn new(blocks: &'a BlockFile, vocabulary: MaskingVocabulary, settings: &'a PretrainSettings) -> Self {
+        let order = Order::new(blocks.len(), settings.optimization.seed);
+        Self { blocks, vocabulary, settings, order }
+    }
+
+    /// The data of optimizer step `step`, counted from 0.
+    pub fn at(&mut self, step: u64) -> Step<MlmMicroBatch> {
+        let optimization = &self.settings.optimization;
+        let size = optimization.batch_size() as u64;
+        let draws = self.order.draws(step * size, (step + 1) * size);
+        let masking = self.settings.masking();
+        let masked: Vec<_> = draws
+            .iter()
+            .map(|draw| {
+                let block = self.blocks.block(draw.example);
+                let index = draw.example as u64;
+                masking::for_training(
+                    &block,
+                    &self.vocabulary,
+                    &masking,
+                    optimization.seed,
+                    draw.epoch,
+                    index,
+                )
+            })
+            .collect();
+        let micro_batches: Vec<_> =
+            masked.chunks(optimization.per_device_train_batch_size).map(MlmMicroBatch::of_blocks).collect();
+        Step {
+            terms: micro_batches.iter().map(MlmMicroBatch::terms).sum(),
+            tokens: masked.iter().map(|block| block.input_ids.len()).sum(),
+            micro_batches,
+        }
+    }
+}
+
+/// A masked language model and the held-out blocks that it is evaluated on.
+pub struct MlmObjective {
+    /// The model in training.
+    pub model: MaskedLm,
+    evaluation: Vec<MlmMicroBatch>,
+}
+
+impl MlmObjective {
+    /// Masks the evaluation blocks once, so that every evaluation asks the same questions.
+    pub fn new(
+        model: MaskedLm,
+        evaluation: &BlockFile,
+        vocabulary: &MaskingVocabulary,
+        settings: &PretrainSettings,
+    ) -> Self {
+        let seed = settings.optimization.seed;
+        let masked: Vec<_> = (0..evaluation.len())
+            .map(|index| {
+                let block = evaluation.block(index);
+                masking::for_evaluation(&block, vocabulary, &settings.masking(), seed, index as u64)
+            })
+            .collect();
+        let size = settings.per_device_eval_batch_size;
+        Self { model, evaluation: masked.chunks(size).map(MlmMicroBatch::of_blocks).collect() }
+    }
+
+    fn loss_sum_in(&self, data: &MlmMicroBatch, mode: Mode) -> Result<Tensor, TrainError> {
+        let device = self.model.parameters().device();
+        let tokens = data.input_ids.len();
+        let batch =
+            Batch::new(data.rows, &data.input_ids, &vec![true; tokens], &vec![false; tokens], device)?;
+        let masked = MaskedPositions::new(&data.positions, &data.labels, device)?;
+        Ok(self.model.loss_sum(&batch, &masked, mode)?)
+    }
+}
+
+impl Objective for MlmObjective {
+    type MicroBatch = MlmMicroBatch;
+
+    fn parameters(&self) -> &Parameters {
+        self.model.parameters()
+    }
+
+    fn loss_sum(&self, micro_batch: &MlmMicroBatch) -> Result<Tensor, TrainError> {
+        self.loss_sum_in(micro_batch, Mode::Train)
+    }
+
+    /// `eval_loss`, the mean cross-entropy in nats, and `bits_per_character` as the Longformer
+    /// paper names it: loss / ln 2, per token.
+    fn evaluate(&self, interrupt: &Interrupt) -> Result<Vec<(&'static str, f64)>, TrainError> {
+        let terms: usize = self.evaluation.iter().map(MlmMicroBatch::terms).sum();
+        if terms == 0 {
+            return Ok(Vec::new());
+        }
+        let mut sum = 0.0;
+        for batch in self.evaluation.iter().filter(|batch| batch.terms() > 0) {
+            interrupt.check()?;
+            sum += tch::no_grad(|| self.loss_sum_in(batch, Mode::Evaluate))?.double_value(&[]);
+        }
+        let loss = sum / terms as f64;
+        Ok(vec![("eval_loss", loss), ("bits_per_character", loss / LN_2)])
+    }
+}

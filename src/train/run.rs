@@ -1,0 +1,254 @@
+//! The training loop, top to bottom, for every objective.
+//!
+//! An optimizer step is a pure function of (weights, moments, step): its data come from the step's
+//! number, libtorch's generator is seeded from it, so a run that was killed and started again ends
+//! with the bits of one that never stopped.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+
+use tch::{Kind, Tensor};
+
+use super::checkpoint::{Checkpoints, TrainerState};
+use super::log::Log;
+use super::schedule::LinearSchedule;
+use super::settings::Optimization;
+use super::{AdamW, TrainError};
+use crate::digest::Digest;
+use crate::interrupt::Interrupt;
+use crate::model::Parameters;
+use crate::random::Purpose;
+
+/// What is learned: a loss over host-side micro-batches, and how well it goes.
+pub trait Objective {
+    /// The data of one forward and backward pass, still on the host.
+    type MicroBatch: Send;
+
+    /// What the optimizer trains.
+    fn parameters(&self) -> &Parameters;
+
+    /// The sum (not the mean) of the loss terms of one micro-batch, `[]` f32, dropout on.
+    fn loss_sum(&self, micro_batch: &Self::MicroBatch) -> Result<Tensor, TrainError>;
+
+    /// Named figures on held-out data; none if there is nothing to evaluate on.
+    fn evaluate(&self, interrupt: &Interrupt) -> Result<Vec<(&'static str, f64)>, TrainError>;
+}
+
+/// The data of one optimizer step.
+pub struct Step<M> {
+    /// One forward and backward pass each.
+    pub micro_batches: Vec<M>,
+    /// Loss terms in all micro-batches together: their sum is divided by it.
+    pub terms: usize,
+    /// Tokens in all micro-batches together, padding left out.
+    pub tokens: usize,
+}
+
+/// How long to run, and how often to look.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Optimizer, batch and logging settings.
+    pub optimization: Optimization,
+    /// Optimizer steps.
+    pub max_steps: u64,
+    /// Steps between two evaluations; 0: before the first step and after the last one only.
+    pub eval_steps: u64,
+    /// Names everything the run depends on; checkpoints of another identity are refused.
+    pub identity: Digest,
+}
+
+/// What happens during a run, as it happens.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The run goes on from a checkpoint.
+    Resumed {
+        /// Optimizer steps done before.
+        step: u64,
+    },
+    /// An optimizer step ended.
+    Stepped {
+        /// Steps done.
+        step: u64,
+        /// Steps in all.
+        max_steps: u64,
+    },
+    /// A log line, or an evaluation: named figures.
+    Measured {
+        /// Steps done.
+        step: u64,
+        /// Names as in `metrics.jsonl`.
+        figures: Vec<(&'static str, f64)>,
+    },
+}
+
+/// What a run is given from outside: the wish to stop, the time, and somebody who listens.
+pub struct Session<'a> {
+    /// Asked before every step.
+    pub interrupt: &'a Interrupt,
+    /// Seconds since 1970.
+    pub clock: &'a dyn Fn() -> f64,
+    /// Told of every event.
+    pub observe: &'a mut dyn FnMut(&Event),
+}
+
+/// Trains `objective` for `plan.max_steps` steps, going on from the newest checkpoint in `work`.
+///
+/// `step_at` gives the data of a step from its number; it runs ahead on a thread of its own.
+pub fn run<O: Objective>(
+    objective: &O,
+    mut step_at: impl FnMut(u64) -> Result<Step<O::MicroBatch>, TrainError> + Send,
+    plan: &Plan,
+    work: &Path,
+    session: &mut Session,
+) -> Result<(), TrainError> {
+    let settings = &plan.optimization;
+    let schedule = LinearSchedule {
+        learning_rate: settings.learning_rate,
+        warmup_steps: settings.warmup_steps,
+        max_steps: plan.max_steps,
+    };
+    let checkpoints = Checkpoints::new(work, settings.save_total_limit, plan.identity);
+    let mut optimizer = AdamW::new(objective.parameters(), settings);
+    let resumed = checkpoints.restore_latest(objective.parameters(), &optimizer)?;
+    if let Some(state) = &resumed {
+        (session.observe)(&Event::Resumed { step: state.step });
+    }
+    let mut log = Log::open(work, resumed.as_ref().map(|state| state.step), session.clock)?;
+    let mut state = resumed.unwrap_or_else(TrainerState::at_the_start);
+    let first = state.step;
+    let mut window = LogWindow::from(std::mem::take(&mut state.unlogged_losses));
+    let is_due = |step: u64, every: u64| every > 0 && step.is_multiple_of(every) || step == plan.max_steps;
+
+    thread::scope(|scope| {
+        let (feed, steps) = sync_channel(2);
+        scope.spawn(move || (first..plan.max_steps).try_for_each(|step| feed.send(step_at(step))));
+        loop {
+            if state.evaluation_due {
+                match objective.evaluate(session.interrupt) {
+                    Ok(figures) => {
+                        log.record(state.step, figures, session)?;
+                        state.evaluation_due = false;
+                    }
+                    // It stays due, and the next run begins with it.
+                    Err(TrainError::Interrupted(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            let interrupted = session.interrupt.requested();
+            if state.step > first && (interrupted || is_due(state.step, settings.save_steps)) {
+                window.read_back();
+                window.check(state.step, &checkpoints)?;
+                state.unlogged_losses.clone_from(&window.losses);
+                log.sync()?;
+                checkpoints.save(&state, objective.parameters(), &optimizer)?;
+            }
+            if state.step == plan.max_steps && !state.evaluation_due {
+                return Ok(());
+            }
+            session.interrupt.check()?;
+
+            let started = (session.clock)();
+            let data = next(&steps)?;
+            let loss = accumulate(objective, &data, settings, state.step)?;
+            let learning_rate = schedule.at(state.step);
+            let norm = optimizer.step(learning_rate)?;
+            window.push(loss, norm, data.tokens);
+            state.step += 1;
+            state.evaluation_due = is_due(state.step, plan.eval_steps);
+
+            let logs = is_due(state.step, settings.logging_steps);
+            if logs {
+                window.read_back();
+                window.check(state.step, &checkpoints)?;
+            }
+            window.seconds += (session.clock)() - started;
+            (session.observe)(&Event::Stepped { step: state.step, max_steps: plan.max_steps });
+            if logs {
+                log.record(state.step, window.take_figures(learning_rate), session)?;
+            }
+        }
+    })
+}
+
+fn next<M>(steps: &Receiver<Result<Step<M>, TrainError>>) -> Result<Step<M>, TrainError> {
+    // The feeding thread sends every step of the range; it can be gone early only by a panic.
+    steps.recv().unwrap_or_else(|_| panic!("the thread that prepares batches is gone"))
+}
+
+/// Forward and backward over the micro-batches: gradients of the mean over all terms of the step.
+fn accumulate<O: Objective>(
+    objective: &O,
+    step: &Step<O::MicroBatch>,
+    settings: &Optimization,
+    number: u64,
+) -> Result<Tensor, TrainError> {
+    let mut total = Tensor::zeros([], (Kind::Float, objective.parameters().device()));
+    for (index, micro_batch) in step.micro_batches.iter().enumerate() {
+        tch::manual_seed(settings.seed.for_libtorch(Purpose::Dropout, &[number, index as u64]));
+        let loss = objective.loss_sum(micro_batch)? / step.terms as f64;
+        loss.f_backward()?;
+        total += loss.detach();
+    }
+    Ok(total)
+}
+
+/// What was measured since the last log line. Losses and norms stay on the device until they are
+/// read back, so that a step need not wait for them.
+#[derive(Default)]
+struct LogWindow {
+    on_device: Vec<(Tensor, Tensor)>,
+    losses: Vec<f64>,
+    norm: f64,
+    bad: Option<(usize, f64, f64)>,
+    tokens: usize,
+    seconds: f64,
+}
+
+impl From<Vec<f64>> for LogWindow {
+    fn from(losses: Vec<f64>) -> Self {
+        Self { losses, ..Self::default() }
+    }
+}
+
+impl LogWindow {
+    fn push(&mut self, loss: Tensor, norm: Tensor, tokens: usize) {
+        self.on_device.push((loss, norm));
+        self.tokens += tokens;
+    }
+
+    fn read_back(&mut self) {
+        let waiting = self.on_device.len();
+        for (index, (loss, norm)) in self.on_device.drain(..).enumerate() {
+            let (loss, norm) = (loss.double_value(&[]), norm.double_value(&[]));
+            if !(loss.is_finite() && norm.is_finite()) && self.bad.is_none() {
+                self.bad = Some((waiting - 1 - index, loss, norm));
+            }
+            self.losses.push(loss);
+            self.norm = norm;
+        }
+    }
+
+    /// An error if a step up to `done` was not finite.
+    fn check(&self, done: u64, checkpoints: &Checkpoints) -> Result<(), TrainError> {
+        match self.bad {
+            None => Ok(()),
+            Some((steps_ago, loss, gradient_norm)) => Err(TrainError::NotFinite {
+                step: done - steps_ago as u64,
+                loss,
+                gradient_norm,
+                checkpoint: checkpoints.latest()?,
+            }),
+        }
+    }
+
+    fn take_figures(&mut self, learning_rate: f64) -> Vec<(&'static str, f64)> {
+        let window = std::mem::take(self);
+        vec![
+            ("loss", window.losses.iter().sum::<f64>() / window.losses.len() as f64),
+            ("learning_rate", learning_rate),
+            ("grad_norm", window.norm),
+            ("tokens_per_second", window.tokens as f64 / window.seconds.max(1e-9)),
+        ]
+    }
+}

@@ -1,0 +1,111 @@
+//! `longqa convert` against the Longformer recipe carried out on transformers' own models
+//! (`tests/golden/model_parity.py`).
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use longqa::model::{Batch, MaskedLm, Mode};
+use tch::{Device, Kind, Tensor};
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/model_parity").join(name)
+}
+
+/// The golden RoBERTa with a tokenizer of as many tokens.
+fn short_model(folder: &Path) -> PathBuf {
+    let target = folder.join("short");
+    fs::create_dir(&target).unwrap();
+    for name in ["config.json", "model.safetensors"] {
+        fs::copy(golden("roberta").join(name), target.join(name)).unwrap();
+    }
+    let special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"].map(str::to_owned);
+    let tokens = special.into_iter().chain(('A'..).map(String::from)).take(60);
+    let vocabulary: BTreeMap<String, usize> = tokens.zip(0..).collect();
+    fs::write(target.join("vocab.json"), serde_json::to_string(&vocabulary).unwrap()).unwrap();
+    fs::write(target.join("merges.txt"), "#version: 0.2\n").unwrap();
+    target
+}
+
+fn convert(from: &Path, to: &Path, more: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_longqa"))
+        .arg("convert")
+        .arg("--from")
+        .arg(from)
+        .arg("--to")
+        .arg(to)
+        .args(more)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_converted_model_is_what_the_recipe_makes_of_it() {
+    let root = tempfile::tempdir().unwrap();
+    let (from, to) = (short_model(root.path()), root.path().join("long"));
+    let output = convert(&from, &to, &["--max-position", "120", "--attention-window", "20"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8(output.stdout).unwrap().trim_end(), to.to_str().unwrap());
+
+    let theirs: BTreeMap<String, Vec<i64>> =
+        serde_json::from_str(&fs::read_to_string(golden("converted.json")).unwrap()).unwrap();
+    let ours: BTreeMap<String, Vec<i64>> = Tensor::read_safetensors(to.join("model.safetensors"))
+        .unwrap()
+        .into_iter()
+        .map(|(name, tensor)| (name, tensor.size()))
+        .collect();
+    assert_eq!(theirs, ours);
+
+    let expected: BTreeMap<String, Tensor> =
+        Tensor::read_safetensors(golden("converted.safetensors")).unwrap().into_iter().collect();
+    let marks = |name: &str| Vec::<bool>::try_from(expected[name].to_kind(Kind::Bool).flatten(0, 1)).unwrap();
+    let ids = Vec::<i64>::try_from(expected["input_ids"].flatten(0, 1)).unwrap();
+    let batch =
+        Batch::new(2, &ids, &marks("attention_mask"), &marks("global_attention"), Device::Cpu).unwrap();
+    let model = MaskedLm::load(&to, Device::Cpu).unwrap();
+    let hidden = model.hidden(&batch, Mode::Evaluate).unwrap();
+    let difference = (&hidden - &expected["hidden"]).abs().max().double_value(&[]);
+    assert!(difference <= 1e-5 * expected["hidden"].abs().max().double_value(&[]), "{difference}");
+}
+
+#[test]
+fn a_converted_models_configuration_is_a_true_longformers() {
+    let root = tempfile::tempdir().unwrap();
+    let (from, to) = (short_model(root.path()), root.path().join("long"));
+    convert(&from, &to, &["--max-position", "120", "--attention-window", "20"]);
+    let config: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(to.join("config.json")).unwrap()).unwrap();
+    assert_eq!(config["model_type"], "longformer");
+    assert_eq!(config["architectures"], serde_json::json!(["LongformerForMaskedLM"]));
+    assert_eq!(config["attention_window"], serde_json::json!([20, 20]));
+    assert_eq!(config["max_position_embeddings"], 122);
+    assert_eq!(config["sep_token_id"], 2);
+    let tokenizer: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(to.join("tokenizer_config.json")).unwrap()).unwrap();
+    assert_eq!(tokenizer["model_max_length"], 120);
+}
+
+#[test]
+fn what_cannot_be_converted_is_named_and_nothing_is_written() {
+    let root = tempfile::tempdir().unwrap();
+    let (from, to) = (short_model(root.path()), root.path().join("long"));
+    let cases: [(&Path, &[&str], &str); 4] = [
+        (&from, &["--max-position", "50"], "max_position: expected more than the model's own 50, found 50"),
+        (&from, &["--attention-window", "33"], "attention_window: expected an even number from 2, found 33"),
+        (
+            &golden("longformer"),
+            &[],
+            "model_type: expected roberta or xlm-roberta, found a longformer of 130",
+        ),
+        (&root.path().join("nowhere"), &[], "nowhere"),
+    ];
+    for (from, flags, message) in cases {
+        let output = convert(from, &to, flags);
+        assert_eq!(output.status.code(), Some(1));
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.contains(message), "{stderr}");
+        assert!(!to.exists());
+    }
+    assert_eq!(convert(&from, &to, &["--max-position", "long"]).status.code(), Some(2));
+}
