@@ -15,8 +15,12 @@ const GOLD: &str = r#"{"version": "1.1", "data": [{"title": "T", "paragraphs": [
     ]}]}]}"#;
 
 fn score(folder: &Path, predictions: &str) -> Output {
+    score_against(GOLD, folder, predictions)
+}
+
+fn score_against(answers: &str, folder: &Path, predictions: &str) -> Output {
     let (gold, given) = (folder.join("gold.json"), folder.join("predictions.json"));
-    fs::write(&gold, GOLD).unwrap();
+    fs::write(&gold, answers).unwrap();
     fs::write(&given, predictions).unwrap();
     Command::new(env!("CARGO_BIN_EXE_longqa"))
         .args(["score", "--task", "squad", "--gold"])
@@ -39,6 +43,18 @@ fn the_scores_are_one_json_object_and_the_oddities_are_counted() {
     assert_eq!(stdout, "{\"exact_match\": 33.333333333333336, \"f1\": 60.0, \"total\": 3}\n");
     assert!(stderr.contains("1 of 3 questions have no prediction"), "{stderr}");
     assert!(stderr.contains("1 predictions name no question"), "{stderr}");
+}
+
+#[test]
+fn answers_beside_their_answer_start_are_told_once_with_their_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let moved = GOLD.replace("\"answer_start\": 14", "\"answer_start\": 15");
+    let moved = moved.replace("\"answer_start\": 8", "\"answer_start\": 6");
+    let output = score_against(&moved, folder.path(), r#"{"one": "", "two": "Ивo in Рим", "three": "oslo"}"#);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{stderr}");
+    assert_eq!(stderr.matches("gold.json: 2 of 3 answers stand one or two characters beside").count(), 1);
+    assert!(String::from_utf8(output.stdout).unwrap().contains("\"exact_match\": 66.66666666666667"));
 }
 
 #[test]
