@@ -87,8 +87,7 @@ pub fn main() -> ExitCode {
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("longqa: {error:#}");
-            let interrupted = error.chain().any(|cause| cause.is::<Interrupted>());
-            if interrupted { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::FAILURE }
+            if is_interruption(&error) { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -109,10 +108,43 @@ fn start_log(cli: &Cli) {
         .init();
 }
 
+/// Whether the user asked to stop, however many errors that has passed through.
+fn is_interruption(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.is::<Interrupted>())
+}
+
 /// The reader of our output, `head` perhaps, has seen enough: no failure.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error
         .chain()
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
         .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::ExperimentError;
+    use crate::fetch::FetchError;
+    use crate::qa::QaError;
+    use crate::text::TextError;
+    use crate::train::TrainError;
+
+    #[test]
+    fn an_interrupt_is_told_from_a_failure_whatever_it_passed_through() {
+        let while_tokenizing = || TextError::Interrupted { path: "wiki".into(), source: Interrupted };
+        let stopped: [anyhow::Error; 7] = [
+            Interrupted.into(),
+            FetchError::from(Interrupted).into(),
+            TrainError::from(Interrupted).into(),
+            TrainError::from(while_tokenizing()).into(),
+            QaError::from(Interrupted).into(),
+            QaError::from(while_tokenizing()).into(),
+            ExperimentError::from(Interrupted).into(),
+        ];
+        for error in stopped {
+            assert!(is_interruption(&error), "{error:?}");
+        }
+        assert!(!is_interruption(&anyhow::anyhow!("{Interrupted}")));
+    }
 }

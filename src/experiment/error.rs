@@ -87,8 +87,8 @@ pub enum ExperimentError {
     #[allow(missing_docs)]
     #[error(transparent)]
     Write(#[from] WriteError),
-    #[allow(missing_docs)]
-    #[error(transparent)]
+    /// The user asked to stop.
+    #[error("the experiment stopped")]
     Interrupted(#[from] Interrupted),
 }
 
@@ -104,8 +104,7 @@ impl ExperimentError {
     pub fn is_interruption(&self) -> bool {
         let mut cause: Option<&(dyn Error + 'static)> = Some(self);
         while let Some(error) = cause {
-            // An error that passes an `Interrupted` on transparently has its words, but not its type.
-            if error.is::<Interrupted>() || error.to_string() == Interrupted.to_string() {
+            if error.is::<Interrupted>() {
                 return true;
             }
             cause = error.source();

@@ -172,14 +172,8 @@ pub enum FetchError {
         of: usize,
     },
     /// The user asked to stop; what has arrived is kept.
-    #[error("fetch stopped: {0}")]
-    Interrupted(#[source] Interrupted),
-}
-
-impl From<Interrupted> for FetchError {
-    fn from(interrupted: Interrupted) -> Self {
-        FetchError::Interrupted(interrupted)
-    }
+    #[error("fetch stopped")]
+    Interrupted(#[from] Interrupted),
 }
 
 impl FetchError {
