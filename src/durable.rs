@@ -94,6 +94,31 @@ impl PendingFolder {
     }
 }
 
+/// How a file got a second place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shared {
+    /// One file under two names.
+    Linked,
+    /// Two files, which share their blocks where the file system can clone.
+    Copied,
+}
+
+/// Puts the file `source` at `target` too: a hard link, else a clone of its blocks, else a copy. What
+/// is at `target` already stays, and is an error.
+pub fn share(source: &Path, target: &Path) -> io::Result<Shared> {
+    // A link to a symbolic link would break when that one goes.
+    let source = fs::canonicalize(source)?;
+    match fs::hard_link(&source, target) {
+        Ok(()) => return Ok(Shared::Linked),
+        // A copy would write into what is there, which may be `source` itself under another name.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
+        Err(_) => {}
+    }
+    // `fs::copy` asks the kernel, which clones where it can (btrfs, XFS).
+    fs::copy(&source, target)?;
+    Ok(Shared::Copied)
+}
+
 fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -157,6 +182,21 @@ mod tests {
             assert_eq!(fs::read_to_string(target.join("file")).unwrap(), content);
         }
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_shared_file_leaves_what_is_there_alone_above_all_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, two, other] = ["one", "two", "other"].map(|name| folder.path().join(name));
+        fs::write(&one, "one").unwrap();
+        fs::write(&other, "other").unwrap();
+        share(&one, &two).unwrap();
+        for target in [&one, &two, &other] {
+            assert_eq!(share(&one, target).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        }
+        for (path, text) in [(one, "one"), (two, "one"), (other, "other")] {
+            assert_eq!(fs::read_to_string(path).unwrap(), text);
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::stage::{Copied, Fetched, Role, Stage, Work};
 use super::{ExperimentError, StageFailure};
 use crate::corpus::{QaDataset, miniature, squad};
 use crate::digest::Digest;
-use crate::durable::WriteError;
+use crate::durable::{self, WriteError};
 use crate::fetch::{Fetcher, Lock};
 use crate::model::convert::{LongSettings, to_longformer};
 use crate::model::{Config, MaskedLm, ModelType};
@@ -154,12 +154,7 @@ impl Local {
 
 /// Files that are read-only in the cache are linked, so that a checkpoint lies on the disk once.
 fn take(from: &Path, to: &Path) -> Result<(), WriteError> {
-    let link_or_copy = || -> io::Result<()> {
-        // The cache's folders may hold links to its files; a link to a link would dangle one day.
-        let from = from.canonicalize()?;
-        fs::hard_link(&from, to).or_else(|_| fs::copy(&from, to).map(drop))
-    };
-    link_or_copy().map_err(|source| WriteError { path: to.to_owned(), source })
+    durable::share(from, to).map(drop).map_err(|source| WriteError { path: to.to_owned(), source })
 }
 
 fn take_folder(from: &Path, to: &Path) -> Result<(), StageFailure> {

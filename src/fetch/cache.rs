@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::FetchError;
 use crate::digest::Digest;
-use crate::durable;
+use crate::durable::{self, Shared};
 
 /// A folder for fetched files, shared by all experiments of a user.
 #[derive(Debug, Clone)]
@@ -154,25 +154,9 @@ impl Cache {
     }
 }
 
-/// How a file got a second place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shared {
-    /// One file under two names.
-    Linked,
-    /// Two files, which share their blocks where the file system can clone.
-    Copied,
-}
-
-/// Puts `source` at `target` too: a hard link, else a clone of its blocks, else a copy.
+/// [`durable::share`], with this folder's error.
 pub(super) fn share(source: &Path, target: &Path) -> Result<Shared, FetchError> {
-    // A link to a symbolic link would break when that one goes.
-    let source = fs::canonicalize(source).map_err(|error| FetchError::io(source, error))?;
-    if fs::hard_link(&source, target).is_ok() {
-        return Ok(Shared::Linked);
-    }
-    // `fs::copy` asks the kernel, which clones where it can (btrfs, XFS).
-    fs::copy(&source, target).map_err(|error| FetchError::io(target, error))?;
-    Ok(Shared::Copied)
+    durable::share(source, target).map_err(|error| FetchError::io(target, error))
 }
 
 /// Refuses to start writing `needed` bytes under `folder` when they do not fit.

@@ -248,6 +248,18 @@ fn a_member_twice_is_refused() {
 }
 
 #[test]
+fn a_link_in_the_place_of_another_member_or_of_itself_is_refused() {
+    for link in ["a.txt", "b.txt"] {
+        let body =
+            tar_gz(&[Item::File("a.txt", b"a"), Item::File("b.txt", b"b"), Item::HardLink(link, "a.txt")]);
+        let bench = Workbench::new();
+        let error = unpack(&bench, &body, "tar.gz", 100, "").unwrap_err();
+        assert!(error.to_string().contains(link), "{error}");
+        assert!(files_under(&bench.path("cache/folders-v1")).is_empty());
+    }
+}
+
+#[test]
 fn a_member_with_a_name_and_digest_needs_no_archive_when_a_mirror_has_it() {
     let mut bench = Workbench::new();
     let body = zip(&[Item::File("raw/test.txt", b"test"), Item::File("raw/train.txt", b"train")]);
