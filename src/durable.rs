@@ -19,7 +19,8 @@ pub struct WriteError {
     pub source: io::Error,
 }
 
-const PREFIX: &str = ".partial-";
+/// How the names of files and folders begin that are not whole yet.
+pub(crate) const PREFIX: &str = ".partial-";
 
 /// Writes `bytes` to `path`, replacing what is there.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
@@ -119,7 +120,8 @@ pub fn share(source: &Path, target: &Path) -> io::Result<Shared> {
     Ok(Shared::Copied)
 }
 
-fn parent(path: &Path) -> &Path {
+/// The folder of `path`, `.` for a mere name.
+pub(crate) fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -103,7 +103,7 @@ fn measure(
     progress: &Progress,
     interrupt: &Interrupt,
 ) -> Result<Archive, FetchError> {
-    let aside = tempfile::Builder::new().prefix(".partial-").tempdir_in(cache.root());
+    let aside = tempfile::Builder::new().prefix(durable::PREFIX).tempdir_in(cache.root());
     let aside = aside.map_err(|source| FetchError::io(cache.root(), source))?;
     let meter = progress.work(format!("unpacking {}", archive.file.name), None);
     let unpacked = unpack::unpack(&archive, &cache.blob(digest), aside.path(), &meter, interrupt)?;

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::FetchError;
 use crate::digest::Digest;
+pub(super) use crate::durable::parent;
 use crate::durable::{self, Shared};
 
 /// A folder for fetched files, shared by all experiments of a user.
@@ -125,7 +126,7 @@ impl Cache {
         let blob = self.blob(expected);
         let folder = parent(&blob);
         fs::create_dir_all(folder).map_err(|source| FetchError::io(folder, source))?;
-        let aside = tempfile::Builder::new().prefix(".partial-").tempdir_in(folder);
+        let aside = tempfile::Builder::new().prefix(durable::PREFIX).tempdir_in(folder);
         let aside = aside.map_err(|error| FetchError::io(folder, error))?;
         let file = aside.path().join("file");
         let same_bytes = share(source, &file)?;
@@ -166,10 +167,6 @@ pub(super) fn require_space(folder: &Path, needed: u64) -> Result<(), FetchError
         return Err(FetchError::Space { path: folder.to_owned(), needed, available });
     }
     Ok(())
-}
-
-pub(super) fn parent(path: &Path) -> &Path {
-    path.parent().unwrap_or(Path::new("."))
 }
 
 /// Syncs a file of ours and takes the right to write away: its name says what is in it.

@@ -14,6 +14,7 @@ use super::folder::{SUMS, Sums};
 use super::progress::{Meter, Progress};
 use super::pump::{self, PumpError};
 use crate::digest::{Digest, DigestReader};
+use crate::durable;
 use crate::interrupt::Interrupt;
 
 /// What to do with what is damaged.
@@ -111,12 +112,14 @@ fn blobs(cache: &Cache) -> Result<Vec<Task>, FetchError> {
     Ok(tasks)
 }
 
-/// Every file of every finished folder. One that is a blob under another name is hashed as that.
+/// Every file of every finished folder, and of none that is being made or was left by a killed process.
+/// One that is a blob under another name is hashed as that.
 fn add_folders(cache: &Cache, tasks: &mut Vec<Task>) -> Result<(), FetchError> {
     let places: HashMap<PathBuf, usize> =
         tasks.iter().enumerate().map(|(place, task)| (task.path.clone(), place)).collect();
     for folder in list(&cache.folders())? {
-        if !folder.join(SUMS).is_file() {
+        let name = folder.file_name().unwrap_or_default();
+        if name.as_encoded_bytes().starts_with(durable::PREFIX.as_bytes()) || !folder.join(SUMS).is_file() {
             continue;
         }
         for (path, expected) in Sums::read(&folder)?.files() {

@@ -59,6 +59,18 @@ fn a_damaged_file_in_a_finished_folder_takes_the_folder_with_it() {
     assert_eq!(server.requests().len(), 1, "the sound blob serves again");
 }
 
+#[test]
+fn a_folder_that_is_being_made_is_not_called_damaged() {
+    let (bench, body) = (Workbench::new(), bytes(1_000));
+    let server = Server::of_file(&body);
+    bench.fetch(&lock(&[entry("a", &body, &[server.url("a")])])).unwrap();
+    let unfinished = bench.path("cache/folders-v1/.partial-x");
+    fs::create_dir(&unfinished).unwrap();
+    fs::write(unfinished.join("SHA256SUMS"), format!("{}  gone\n", Digest::of_bytes(b"gone"))).unwrap();
+    let found = fetch::verify(&bench.cache(), OnDamage::Report, &Interrupt::default()).unwrap();
+    assert_eq!((found.files, found.damaged.len()), (1, 0));
+}
+
 #[cfg(unix)]
 #[test]
 fn bytes_damaged_in_place_are_damaged_under_both_names() {
