@@ -171,6 +171,11 @@ impl Run<'_> {
             if here(self.cache) {
                 return Ok(true);
             }
+            // What cannot be read serves no better than what is not there.
+            if let Err(error) = fs::File::open(&candidate) {
+                self.progress.aside(|| tracing::warn!("{name}: {}: {error}", candidate.display()));
+                continue;
+            }
             if let Adopted::Not { found } = self.cache.adopt(&candidate, digest)? {
                 self.progress.aside(|| {
                     tracing::warn!(

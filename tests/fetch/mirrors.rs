@@ -29,6 +29,23 @@ fn a_folder_is_searched_by_path_then_by_name_and_size_and_the_digest_decides() {
     assert_eq!(fs::read(bench.path("mirror/data/a.json")).unwrap(), [7; 1_000], "a mirror is only read");
 }
 
+/// Root may read everything, so there the mirror serves and the network is not asked.
+#[cfg(unix)]
+#[test]
+fn a_mirror_file_that_cannot_be_read_is_passed_over() {
+    use std::os::unix::fs::PermissionsExt;
+    let (mut bench, body) = (Workbench::new(), bytes(1_000));
+    put(&bench, "data/a.json", &body);
+    let theirs = bench.path("mirror/data/a.json");
+    fs::set_permissions(&theirs, fs::Permissions::from_mode(0)).unwrap();
+    let readable = fs::File::open(&theirs).is_ok();
+    bench.settings.mirrors = vec![Mirror::folder(bench.path("mirror"))];
+    let server = Server::of_file(&body);
+    let fetched = bench.fetch(&lock(&[entry("a", &body, &[server.url("a")])])).unwrap();
+    assert_eq!(fetched[0].digest, Digest::of_bytes(&body));
+    assert_eq!(server.requests().len(), usize::from(!readable));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_mirror_file_is_used_without_copying_it() {
