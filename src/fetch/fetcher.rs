@@ -6,7 +6,6 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
@@ -365,23 +364,20 @@ impl Run<'_> {
         items: &[T],
         work: impl Fn(&T) -> Result<R, FetchError> + Sync,
     ) -> Result<Vec<R>, FetchError> {
-        let failed = Mutex::new(Vec::new());
-        let results: Vec<Option<R>> = items
-            .par_iter()
-            .with_max_len(1)
-            .map(|item| match self.interrupt.check().map_err(FetchError::from).and_then(|()| work(item)) {
-                Ok(result) => Some(result),
-                Err(error) => {
-                    failed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(error);
-                    None
-                }
-            })
-            .collect();
-        FetchError::gather(
-            failed.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()),
-            items.len(),
-        )?;
-        Ok(results.into_iter().flatten().collect())
+        let attempt = |item: &T| -> Result<R, FetchError> {
+            self.interrupt.check()?;
+            work(item)
+        };
+        let outcomes: Vec<Result<R, FetchError>> = items.par_iter().with_max_len(1).map(attempt).collect();
+        let (mut results, mut failed) = (Vec::new(), Vec::new());
+        for outcome in outcomes {
+            match outcome {
+                Ok(result) => results.push(result),
+                Err(error) => failed.push(error),
+            }
+        }
+        FetchError::gather(failed, items.len())?;
+        Ok(results)
     }
 }
 
