@@ -1,6 +1,7 @@
 //! Finished folders: what an entry's name stands for, with a `SHA256SUMS` of everything in it.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use super::error::FetchError;
@@ -42,10 +43,12 @@ impl Sums {
         Ok(Self(files))
     }
 
-    /// Writes it into a folder being made.
+    /// Writes it into a folder being made, in which no file may have its name: one of the publisher's
+    /// would be lost, and with it the blob that it is a link to.
     pub(super) fn write(&self, folder: &Path) -> Result<(), FetchError> {
         let path = folder.join(SUMS);
-        fs::write(&path, self.text()).map_err(|source| FetchError::io(&path, source))
+        let write = || fs::File::create_new(&path)?.write_all(self.text().as_bytes());
+        write().map_err(|source| FetchError::io(&path, source))
     }
 
     fn text(&self) -> String {
@@ -101,5 +104,6 @@ mod tests {
         sums.write(folder.path()).unwrap();
         assert_eq!(Sums::read(folder.path()).unwrap(), sums);
         assert_eq!(sums.files()[0].0, "a/ü  two.txt");
+        assert!(sums.write(folder.path()).is_err(), "what is there stays");
     }
 }
