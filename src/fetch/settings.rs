@@ -1,10 +1,8 @@
 //! How to fetch: from where, how many at a time, how patiently.
 
-use std::env;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use super::error::FetchError;
 use super::mirror::Mirror;
 use super::retry::Backoff;
 
@@ -53,16 +51,5 @@ impl Default for Settings {
             backoff: Backoff::default(),
             idle_timeout: Duration::from_secs(30),
         }
-    }
-}
-
-impl Settings {
-    /// The defaults, with the mirror that `LONGQA_MIRROR` names, if it is set.
-    pub fn from_environment() -> Result<Self, FetchError> {
-        let mirror = env::var("LONGQA_MIRROR").ok().filter(|value| !value.is_empty());
-        Ok(Self {
-            mirrors: mirror.map(|text| text.parse()).transpose()?.into_iter().collect(),
-            ..Self::default()
-        })
     }
 }
