@@ -13,14 +13,8 @@ use longqa::corpus::{Answer, QaDataset, Question};
 use longqa::interrupt::Interrupt;
 use longqa::random::{Purpose, Seed};
 use longqa::text::masking::{self, MaskingSettings, MaskingVocabulary};
-use longqa::text::{TokenId, Tokenizer, WindowSettings, blocks, windows};
+use longqa::text::{TokenId, Tokenizer, WindowSettings, blocks, train_tokenizer, windows};
 use rand::Rng;
-use tokenizers::models::bpe::{BPE, BpeTrainer};
-use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::{
-    AddedToken, DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper,
-    TokenizerBuilder,
-};
 
 const SYLLABLES: [&str; 20] = [
     "ka", "lo", "mi", "ren", "to", "sal", "vi", "nor", "de", "pa", "ум", "ло", "नम", "दी", "东", "海", "ía",
@@ -53,30 +47,8 @@ fn corpus(bytes: usize) -> String {
 
 /// A byte-level BPE of 8,000 tokens, trained on the text.
 fn train(text: &Path, folder: &Path) -> Tokenizer {
-    let special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"].map(|token| AddedToken::from(token, true));
-    let mut trainer = BpeTrainer::builder()
-        .vocab_size(8000)
-        .show_progress(false)
-        .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
-        .special_tokens(special.to_vec())
-        .build();
-    let mut tokenizer = TokenizerBuilder::<
-        BPE,
-        NormalizerWrapper,
-        PreTokenizerWrapper,
-        PostProcessorWrapper,
-        DecoderWrapper,
-    >::new()
-    .with_model(BPE::default())
-    .with_pre_tokenizer(Some(ByteLevel::new(false, true, true).into()))
-    .with_post_processor(Some(ByteLevel::new(false, true, true).into()))
-    .build()
-    .expect("a tokenizer of known parts");
-    tokenizer
-        .train_from_files(&mut trainer, vec![text.to_string_lossy().into_owned()])
-        .expect("training on a text of our own");
-    tokenizer.save(folder.join("tokenizer.json"), false).expect("a folder to write to");
-    Tokenizer::from_folder(folder).expect("the tokenizer just saved")
+    train_tokenizer::train(&[text.to_owned()], 8000, folder).expect("training on a text of our own");
+    Tokenizer::from_folder(folder).expect("the tokenizer just trained")
 }
 
 fn dataset(contexts: usize, words: usize) -> QaDataset {
