@@ -159,7 +159,7 @@ fn a_range_that_cannot_be_satisfied_starts_over() {
 #[test]
 fn a_server_that_falls_silent_is_left_and_resumed() {
     let (mut bench, body) = (Workbench::new(), bytes(1_000));
-    bench.settings.idle_timeout = Duration::from_millis(300);
+    bench.settings.idle_timeout = Duration::from_millis(1_500);
     let sent = body.clone();
     let server = Server::start(move |request| match request.number {
         0 => Reply::file(&sent).hang_after(400),
