@@ -152,7 +152,9 @@ impl TrainStep {
             ("threads", tch::get_num_threads().to_string()),
         ];
         if is_new {
-            writer.write_record(settings.iter().map(|(name, _)| *name).chain(figures.iter().map(|(name, _)| *name)))?;
+            writer.write_record(
+                settings.iter().map(|(name, _)| *name).chain(figures.iter().map(|(name, _)| *name)),
+            )?;
         }
         let values = figures.iter().map(|(_, value)| format!("{value:.6}"));
         writer.write_record(settings.iter().map(|(_, value)| value.clone()).chain(values))?;

@@ -11,11 +11,11 @@ mod finetune;
 mod lock;
 mod predict;
 mod pretrain;
+mod reproduce;
 mod score;
 mod settings_flags;
-mod training;
-mod reproduce;
 mod status;
+mod training;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;

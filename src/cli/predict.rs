@@ -46,14 +46,8 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         bar.set_length(progress.windows as u64);
         bar.set_position(progress.done as u64);
     };
-    let answers = predict::answer(
-        &args.model,
-        &dataset,
-        &settings,
-        context.device,
-        &context.interrupt,
-        &mut show,
-    )?;
+    let answers =
+        predict::answer(&args.model, &dataset, &settings, context.device, &context.interrupt, &mut show)?;
     bar.finish_and_clear();
     answers.write(&args.output.join("nbest_predictions.json"))?;
     answers.best().write(&args.output.join("predictions.json"))?;

@@ -43,9 +43,8 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     settings.validate()?;
     let tokenizer = Tokenizer::from_folder(&args.model)?;
     let cache = Cache::default_for_user()?.blocks();
-    let blocks_of = |text| {
-        blocks::cached(&cache, text, &tokenizer, settings.model_max_length, &context.interrupt)
-    };
+    let blocks_of =
+        |text| blocks::cached(&cache, text, &tokenizer, settings.model_max_length, &context.interrupt);
     let train = blocks_of(&args.train_file_path)?;
     let evaluation = blocks_of(&args.val_file_path)?;
     let inputs = PretrainInputs { model: &args.model, train: &train, evaluation: &evaluation };
