@@ -1,14 +1,17 @@
 //! `longqa bench`: what this machine makes of a training step.
 
 use std::fs::OpenOptions;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 
+use anyhow::Context as _;
 use rand::Rng;
 use tch::{Device, Kind, Tensor};
 
 use super::Context;
 use crate::model::{Batch, Config, MaskedLm, MaskedPositions, Mode, ModelType, Precision, flops};
+use crate::process;
 use crate::random::{Purpose, Seed};
 use crate::train::AdamW;
 use crate::train::settings::Optimization;
@@ -33,31 +36,31 @@ enum Subject {
   python3 benches/peers/compare_train_step.py   # beside transformers' Longformer, in turn")]
 struct TrainStep {
     /// Encoder layers, of roberta-base's width unless told otherwise
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(i64).range(1..=1000))]
     layers: i64,
     /// Width of the hidden states
-    #[arg(long, default_value_t = 768)]
+    #[arg(long, default_value_t = 768, value_parser = clap::value_parser!(i64).range(64..=1 << 16))]
     hidden_size: i64,
     /// Words of the vocabulary
-    #[arg(long, default_value_t = 50265)]
+    #[arg(long, default_value_t = 50265, value_parser = clap::value_parser!(i64).range(5..=1 << 24))]
     vocab_size: i64,
     /// Tokens per sequence
-    #[arg(long, default_value_t = 4096)]
+    #[arg(long, default_value_t = 4096, value_parser = clap::value_parser!(i64).range(1..=1 << 20))]
     length: i64,
     /// Attention window, both sides together
-    #[arg(long, default_value_t = 512)]
+    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(i64).range(2..=1 << 20))]
     attention_window: i64,
     /// Sequences per step
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..=1 << 16))]
     batch_size: i64,
     /// float32 or bfloat16
     #[arg(long, default_value = "float32")]
     precision: String,
     /// Steps that are timed; one more comes first and is not
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     steps: u32,
     /// libtorch's threads [default: all cores]
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(i32).range(1..))]
     threads: Option<i32>,
     /// Also append the figures as a row to this file
     #[arg(long, value_name = "FILE")]
@@ -97,16 +100,18 @@ impl TrainStep {
         let tokens = self.batch_size * self.length;
         let rate = flops::masked_lm_step(&config, tokens, self.length, masked.len()) / step;
         let matmul = matmul_rate(precision.kind(), device);
+        let peak = process::peak_resident_bytes().context("/proc/self/status: expected VmHWM in kB")?;
         let figures = [
             ("seconds_per_step", step),
             ("tokens_per_second", tokens as f64 / step),
             ("gflop_per_second", rate / 1e9),
             ("matmul_gflop_per_second", matmul / 1e9),
             ("share_of_matmul_rate", rate / matmul),
-            ("peak_memory_mib", peak_memory_mib()?),
+            ("peak_memory_mib", peak as f64 / f64::from(1 << 20)),
         ];
+        let mut out = io::stdout().lock();
         for (name, value) in figures {
-            println!("{name}: {value:.3}");
+            writeln!(out, "{name}: {value:.3}")?;
         }
         self.append_csv(&figures)
     }
@@ -152,7 +157,9 @@ impl TrainStep {
             ("threads", tch::get_num_threads().to_string()),
         ];
         if is_new {
-            writer.write_record(settings.iter().map(|(name, _)| *name).chain(figures.iter().map(|(name, _)| *name)))?;
+            writer.write_record(
+                settings.iter().map(|(name, _)| *name).chain(figures.iter().map(|(name, _)| *name)),
+            )?;
         }
         let values = figures.iter().map(|(_, value)| format!("{value:.6}"));
         writer.write_record(settings.iter().map(|(_, value)| value.clone()).chain(values))?;
@@ -177,12 +184,4 @@ fn matmul_rate(kind: Kind, device: Device) -> f64 {
 fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
-}
-
-/// The most memory this process has held (`VmHWM`), in MiB.
-fn peak_memory_mib() -> anyhow::Result<f64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok());
-    Ok(kib.ok_or_else(|| anyhow::anyhow!("/proc/self/status: expected VmHWM in kB"))? / 1024.0)
 }

@@ -11,11 +11,11 @@ mod finetune;
 mod lock;
 mod predict;
 mod pretrain;
+mod reproduce;
 mod score;
 mod settings_flags;
-mod training;
-mod reproduce;
 mod status;
+mod training;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -24,6 +24,7 @@ use clap::{Parser, Subcommand};
 use tch::Device;
 use tracing_subscriber::EnvFilter;
 
+use crate::causes;
 use crate::interrupt::{self, Interrupt, Interrupted};
 
 /// Does long-context ability learned on English transfer to other languages?
@@ -86,8 +87,12 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("longqa: {error:#}");
-            if is_interruption(&error) { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::FAILURE }
+            eprintln!("longqa: {}", causes::words(error.as_ref()).join(": "));
+            if causes::any_is::<Interrupted>(error.as_ref()) {
+                ExitCode::from(interrupt::EXIT_CODE)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }
@@ -108,17 +113,10 @@ fn start_log(cli: &Cli) {
         .init();
 }
 
-/// Whether the user asked to stop, however many errors that has passed through.
-fn is_interruption(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.is::<Interrupted>())
-}
-
 /// The reader of our output, `head` perhaps, has seen enough: no failure.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+    // Ours are not wrapped; a pipe that broke deep inside, a connection's perhaps, is a failure.
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 #[cfg(test)]
@@ -143,8 +141,8 @@ mod tests {
             ExperimentError::from(Interrupted).into(),
         ];
         for error in stopped {
-            assert!(is_interruption(&error), "{error:?}");
+            assert!(causes::any_is::<Interrupted>(error.as_ref()), "{error:?}");
         }
-        assert!(!is_interruption(&anyhow::anyhow!("{Interrupted}")));
+        assert!(!causes::any_is::<Interrupted>(anyhow::anyhow!("{Interrupted}").as_ref()));
     }
 }

@@ -1,5 +1,6 @@
 //! `longqa predict`: from a question-answering model and a file of questions to answers.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use indicatif::ProgressBar;
@@ -46,17 +47,10 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         bar.set_length(progress.windows as u64);
         bar.set_position(progress.done as u64);
     };
-    let answers = predict::answer(
-        &args.model,
-        &dataset,
-        &settings,
-        context.device,
-        &context.interrupt,
-        &mut show,
-    )?;
+    let answers =
+        predict::answer(&args.model, &dataset, &settings, context.device, &context.interrupt, &mut show)?;
     bar.finish_and_clear();
     answers.write(&args.output.join("nbest_predictions.json"))?;
     answers.best().write(&args.output.join("predictions.json"))?;
-    println!("{}", args.output.display());
-    Ok(())
+    Ok(writeln!(io::stdout(), "{}", args.output.display())?)
 }

@@ -1,5 +1,6 @@
 //! `longqa pretrain`: continued masked-language-model pretraining on a text.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::settings_flags::SettingsFlags;
@@ -43,9 +44,8 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     settings.validate()?;
     let tokenizer = Tokenizer::from_folder(&args.model)?;
     let cache = Cache::default_for_user()?.blocks();
-    let blocks_of = |text| {
-        blocks::cached(&cache, text, &tokenizer, settings.model_max_length, &context.interrupt)
-    };
+    let blocks_of =
+        |text| blocks::cached(&cache, text, &tokenizer, settings.model_max_length, &context.interrupt);
     let train = blocks_of(&args.train_file_path)?;
     let evaluation = blocks_of(&args.val_file_path)?;
     let inputs = PretrainInputs { model: &args.model, train: &train, evaluation: &evaluation };
@@ -53,6 +53,5 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     training::in_session(context, |session| {
         pretrain::run(&inputs, &settings, output, output, context.device, session)
     })?;
-    println!("{}", output.display());
-    Ok(())
+    Ok(writeln!(io::stdout(), "{}", output.display())?)
 }

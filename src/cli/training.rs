@@ -3,8 +3,8 @@
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Context;
-use crate::train::{TrainError, wall_clock};
 use crate::train::run::{Event, Session};
+use crate::train::{TrainError, wall_clock};
 
 /// Runs `work` in a session that shows its progress on stderr.
 pub fn in_session(

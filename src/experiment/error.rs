@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::stage::StageKey;
+use crate::causes;
 use crate::durable::WriteError;
 use crate::interrupt::Interrupted;
 
@@ -87,8 +88,8 @@ pub enum ExperimentError {
     #[allow(missing_docs)]
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// The user asked to stop.
-    #[error("the experiment stopped")]
+    #[allow(missing_docs)]
+    #[error("{0}")]
     Interrupted(#[from] Interrupted),
 }
 
@@ -102,13 +103,6 @@ fn suggestion(nearest: &Option<String>, known: &[String]) -> String {
 impl ExperimentError {
     /// Whether the cause is the user's wish to stop.
     pub fn is_interruption(&self) -> bool {
-        let mut cause: Option<&(dyn Error + 'static)> = Some(self);
-        while let Some(error) = cause {
-            if error.is::<Interrupted>() {
-                return true;
-            }
-            cause = error.source();
-        }
-        false
+        causes::any_is::<Interrupted>(self)
     }
 }

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::settings_table::SettingsTable;
 use crate::corpus::miniature::MiniatureSettings;
-use crate::qa::predict::PredictSettings;
+use crate::model::convert::LongSettings;
+use crate::model::{Config, ModelType};
+use crate::qa::predict::{PREDICT_KEYS, PredictSettings};
 use crate::random::Seed;
 
 /// A model from nothing: a RoBERTa of this size with random weights. The names are those of
@@ -38,6 +40,22 @@ impl Default for InitializeSettings {
     }
 }
 
+impl InitializeSettings {
+    /// The network that they describe, with roberta-base's vocabulary.
+    pub fn config(&self) -> Config {
+        Config {
+            hidden_size: self.hidden_size,
+            num_hidden_layers: self.num_hidden_layers,
+            num_attention_heads: self.num_attention_heads,
+            intermediate_size: self.intermediate_size,
+            max_position_embeddings: self.max_position_embeddings,
+            hidden_dropout_prob: self.hidden_dropout_prob,
+            attention_probs_dropout_prob: self.attention_probs_dropout_prob,
+            ..Config::base(ModelType::Roberta)
+        }
+    }
+}
+
 impl SettingsTable for InitializeSettings {
     const KEYS: &'static [(&'static str, &'static str)] = &[
         ("seed", "seed of the initial weights"),
@@ -51,21 +69,7 @@ impl SettingsTable for InitializeSettings {
     ];
 }
 
-/// Conversion of a short model to a Longformer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub struct ConvertSettings {
-    pub max_position: i64,
-    pub attention_window: i64,
-}
-
-impl Default for ConvertSettings {
-    fn default() -> Self {
-        Self { max_position: 4096, attention_window: 512 }
-    }
-}
-
-impl SettingsTable for ConvertSettings {
+impl SettingsTable for LongSettings {
     const KEYS: &'static [(&'static str, &'static str)] = &[
         ("max_position", "tokens of the longest input"),
         ("attention_window", "tokens that a token sees, both sides together"),
@@ -73,15 +77,7 @@ impl SettingsTable for ConvertSettings {
 }
 
 impl SettingsTable for PredictSettings {
-    const KEYS: &'static [(&'static str, &'static str)] = &[
-        ("max_length", "tokens per window, question and special tokens included"),
-        ("doc_stride", "tokens between the starts of two windows (BERT's meaning, not the overlap)"),
-        ("max_question_length", "question tokens kept"),
-        ("n_best_size", "starts and ends considered per window, and answers kept per question"),
-        ("max_answer_length", "tokens of the longest answer"),
-        ("per_device_eval_batch_size", "windows per forward pass"),
-        ("precision", "float32, or bfloat16 matrix products over float32 weights"),
-    ];
+    const KEYS: &'static [(&'static str, &'static str)] = PREDICT_KEYS;
 }
 
 /// A tokenizer trained on a text.
@@ -145,7 +141,7 @@ mod tests {
     #[test]
     fn every_key_is_described_and_no_other() {
         every_key_is_described::<InitializeSettings>();
-        every_key_is_described::<ConvertSettings>();
+        every_key_is_described::<LongSettings>();
         every_key_is_described::<PredictSettings>();
         every_key_is_described::<TokenizerSettings>();
         every_key_is_described::<GenerateSettings>();

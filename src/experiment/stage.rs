@@ -9,12 +9,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::settings::{ConvertSettings, GenerateSettings, InitializeSettings, TokenizerSettings};
+use super::settings::{GenerateSettings, InitializeSettings, TokenizerSettings};
 use super::source::KnownFile;
 use crate::digest::{Digest, Hasher};
+use crate::model::convert::LongSettings;
 use crate::qa::predict::PredictSettings;
-use crate::train::OF_KEEPING;
-use crate::train::settings::{FinetuneSettings, PretrainSettings};
+use crate::train::settings::{FinetuneSettings, PretrainSettings, SAVING_KEYS};
 
 /// What stands for a stage and for its output.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ pub enum Work {
     /// A model with random weights.
     Initialize(InitializeSettings),
     /// A short model made long.
-    Convert(ConvertSettings),
+    Convert(LongSettings),
     /// A text as blocks of tokens.
     Blocks(BlocksSettings),
     /// Masked-language-model training.
@@ -143,9 +143,7 @@ impl Work {
         // Plain structs of numbers, texts and lists: there is no value that JSON cannot hold.
         let mut value = value.unwrap_or_default();
         if let (Work::Pretrain(_) | Work::Finetune(_), Value::Object(keys)) = (self, &mut value) {
-            for saving in OF_KEEPING {
-                keys.shift_remove(saving);
-            }
+            keys.retain(|key, _| !SAVING_KEYS.contains(&key.as_str()));
         }
         value
     }

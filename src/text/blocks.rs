@@ -50,8 +50,8 @@ pub fn cached(
     block_length: usize,
     interrupt: &Interrupt,
 ) -> Result<BlockFile, TextError> {
-    let text =
-        Digest::of_file(source).map_err(|error| TextError::Read { path: source.to_owned(), source: error })?;
+    let text = Digest::of_file(source)
+        .map_err(|error| TextError::Read { path: source.to_owned(), source: error })?;
     let path = folder.join(format!("{}.blocks", key(text, tokenizer.digest(), block_length)));
     if path.exists() {
         return BlockFile::open(&path);

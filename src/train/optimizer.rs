@@ -180,7 +180,14 @@ mod tests {
     }
 
     /// Algorithm 2 of Loshchilov and Hutter on numbers, with clipping of the gradient before it.
-    fn by_hand(weights: &mut [f64], steps: &[Vec<f64>], divisors: &[f64], decay: f64, settings: &Optimization, rate: f64) {
+    fn by_hand(
+        weights: &mut [f64],
+        steps: &[Vec<f64>],
+        divisors: &[f64],
+        decay: f64,
+        settings: &Optimization,
+        rate: f64,
+    ) {
         let (b1, b2) = (settings.adam_beta1, settings.adam_beta2);
         for (at, weight) in weights.iter_mut().enumerate() {
             let (mut mean, mut square) = (0.0, 0.0);
@@ -229,7 +236,9 @@ mod tests {
         let mut optimizer = AdamW::new(model.parameters(), &Optimization::default());
         backward(&model, 1.0);
         optimizer.step(0.01).unwrap();
-        let state = |optimizer: &AdamW| optimizer.state().iter().map(|(_, tensor)| values(tensor)).collect::<Vec<_>>();
+        let state = |optimizer: &AdamW| {
+            optimizer.state().iter().map(|(_, tensor)| values(tensor)).collect::<Vec<_>>()
+        };
         let weights = || model.parameters().iter().map(|(_, tensor)| values(tensor)).collect::<Vec<_>>();
         let before = (state(&optimizer), weights());
         backward(&model, f64::NAN);

@@ -16,7 +16,7 @@ use super::schedule::LinearSchedule;
 use super::settings::Optimization;
 use super::{AdamW, TrainError};
 use crate::digest::Digest;
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, Interrupted};
 use crate::model::Parameters;
 use crate::random::Purpose;
 
@@ -135,6 +135,7 @@ pub fn run<O: Objective>(
                     Err(error) => return Err(error),
                 }
             }
+            // Asked once: a wish that came between saving and stopping would stop without saving.
             let interrupted = session.interrupt.requested();
             if state.step > first && (interrupted || is_due(state.step, settings.save_steps)) {
                 window.read_back();
@@ -146,7 +147,9 @@ pub fn run<O: Objective>(
             if state.step == plan.max_steps && !state.evaluation_due {
                 return Ok(());
             }
-            session.interrupt.check()?;
+            if interrupted {
+                return Err(Interrupted.into());
+            }
 
             let started = (session.clock)();
             let data = next(&steps)?;
@@ -186,7 +189,8 @@ fn accumulate<O: Objective>(
     let mut total = Tensor::zeros([], (Kind::Float, objective.parameters().device()));
     for (index, micro_batch) in step.micro_batches.iter().enumerate() {
         tch::manual_seed(settings.seed.for_libtorch(Purpose::Dropout, &[number, index as u64]));
-        let loss = objective.loss_sum(micro_batch)? / step.terms as f64;
+        // A step of a few short blocks may have no masked token at all: its loss is 0, not 0 / 0.
+        let loss = objective.loss_sum(micro_batch)? / step.terms.max(1) as f64;
         loss.f_backward()?;
         total += loss.detach();
     }

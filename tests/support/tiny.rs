@@ -16,7 +16,12 @@ pub const MAX_LENGTH: usize = 64;
 pub fn text(folder: &Path, lines: usize) -> PathBuf {
     let path = folder.join(format!("{lines}-lines.raw"));
     let line = |number: usize| {
-        format!(" The river {} meets the river {} near the town of {} .\n", number % 17, number % 5, number % 29)
+        format!(
+            " The river {} meets the river {} near the town of {} .\n",
+            number % 17,
+            number % 5,
+            number % 29
+        )
     };
     fs::write(&path, (0..lines).map(line).collect::<String>()).unwrap();
     path
