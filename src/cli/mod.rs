@@ -14,6 +14,7 @@ mod pretrain;
 mod reproduce;
 mod score;
 mod settings_flags;
+mod sources;
 mod status;
 mod training;
 
@@ -111,6 +112,15 @@ fn start_log(cli: &Cli) {
         .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr)
         .init();
+}
+
+/// As manifests and `longqa env` name it.
+fn device_name(device: Device) -> String {
+    match device {
+        Device::Cpu => "cpu".to_owned(),
+        Device::Cuda(number) => format!("cuda:{number}"),
+        other => format!("{other:?}"),
+    }
 }
 
 /// The reader of our output, `head` perhaps, has seen enough: no failure.
