@@ -1,6 +1,9 @@
 //! One masked-LM training step (forward, backward, AdamW) of a small Longformer.
 //! `longqa bench train-step` measures the full width; this bench is for comparing changes.
 
+// criterion_group! makes a public function without a doc line.
+#![allow(missing_docs)]
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use longqa::model::{Batch, Config, MaskedLm, MaskedPositions, Mode, ModelType, Precision};
 use longqa::random::Seed;

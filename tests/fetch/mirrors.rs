@@ -37,7 +37,7 @@ fn a_mirror_file_that_cannot_be_read_is_passed_over() {
     let (mut bench, body) = (Workbench::new(), bytes(1_000));
     put(&bench, "data/a.json", &body);
     let theirs = bench.path("mirror/data/a.json");
-    fs::set_permissions(&theirs, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&theirs, fs::Permissions::from_mode(0o000)).unwrap();
     let readable = fs::File::open(&theirs).is_ok();
     bench.settings.mirrors = vec![Mirror::folder(bench.path("mirror"))];
     let server = Server::of_file(&body);
