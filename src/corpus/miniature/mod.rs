@@ -10,7 +10,7 @@
 //! Documents come in six languages and scripts, written in our own plain sentences, with combining marks
 //! in each.
 //!
-//! [`write`] makes the files; [`MiniatureSettings`] says how much of each.
+//! [`write()`] makes the files; [`MiniatureSettings`] says how much of each.
 
 mod article;
 mod document;
