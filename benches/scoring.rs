@@ -1,12 +1,16 @@
 //! Throughput of the last two steps: windows decoded per second, questions scored per second.
 
+// The macro below writes a public function without a line of documentation.
+#![allow(missing_docs)]
+
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use longqa::corpus::{Answer, QaDataset, Question};
 use longqa::qa::{DecodeSettings, Decoder, Predictions, metrics, normalize_answer};
 use longqa::random::{Purpose, Seed};
-use longqa::text::windows::{CharSpan, TokenId, Window};
+use longqa::text::windows::Window;
+use longqa::text::{CharSpan, TokenId};
 use rand::Rng;
 
 const QUESTIONS: usize = 1000;

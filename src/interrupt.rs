@@ -1,7 +1,10 @@
 //! Ctrl-C as a value: long work asks it between steps, saves its state and stops.
 
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::native;
 
 /// The exit code of an interrupted program, 128 + SIGINT.
 pub const EXIT_CODE: u8 = 130;
@@ -22,9 +25,10 @@ impl Interrupt {
         let flag = interrupt.clone();
         ctrlc::set_handler(move || {
             if flag.0.swap(true, Ordering::SeqCst) {
-                std::process::exit(i32::from(EXIT_CODE));
+                native::exit_now(i32::from(EXIT_CODE));
             }
-            eprintln!("stopping after this step; again to stop at once");
+            // Whether anybody still reads stderr is no reason not to stop.
+            let _ = writeln!(io::stderr(), "stopping after this step; again to stop at once");
         })?;
         Ok(interrupt)
     }

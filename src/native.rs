@@ -1,6 +1,7 @@
 //! Everything `unsafe`, behind safe functions; each block says why it is sound.
 //!
-//! Two things need it: memory maps, and the libtorch calls that `tch` lacks (`csrc/longqa.cpp`).
+//! Three things need it: memory maps, ending the process at once, and the libtorch calls that `tch`
+//! lacks (`csrc/longqa.cpp`).
 
 #![allow(unsafe_code)]
 
@@ -23,6 +24,13 @@ pub fn map_file(path: &Path) -> io::Result<Mmap> {
     // SAFETY: see above; a reader of a file that somebody truncates meanwhile gets SIGBUS, as with
     // any memory map, but never another file's bytes.
     unsafe { Mmap::map(&file) }
+}
+
+/// Ends the process at once. Unlike [`std::process::exit`] it runs no destructors of C++ statics,
+/// which libtorch's threads, still at work, would trip over.
+pub fn exit_now(code: i32) -> ! {
+    // SAFETY: `_exit` may be called at any time from any thread, and does not come back.
+    unsafe { _exit(code) }
 }
 
 /// What one AdamW step is told.
@@ -120,6 +128,7 @@ fn checked(message: *mut c_char) -> Result<(), TchError> {
 }
 
 unsafe extern "C" {
+    fn _exit(code: i32) -> !;
     fn longqa_free(message: *mut c_char);
     fn longqa_gradient_norm(
         gradients: *const *const C_tensor,

@@ -3,7 +3,8 @@
 
 use longqa::corpus::{QaDataset, Question};
 use longqa::qa::{DecodeSettings, Decoder, NbestAnswer, QaError};
-use longqa::text::windows::{CharSpan, TokenId, Window};
+use longqa::text::windows::Window;
+use longqa::text::{CharSpan, TokenId};
 use proptest::prelude::*;
 
 /// A context of one-word tokens, cut into windows.

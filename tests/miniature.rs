@@ -48,8 +48,9 @@ fn every_file_reads_back_and_every_answer_stands_at_its_start_and_holds_the_name
                 context.chars().skip(answer.start).take(answer.text.chars().count()).collect();
             assert_eq!(there, answer.text);
             // Only one fact of the document holds a name that the question names too.
-            let holds =
-                |text: &str| text.split([' ', 'は']).next().is_some_and(|name| question.text.contains(name));
+            let named =
+                |name: &str| [" ", "、"].iter().any(|gap| question.text.contains(&[gap, name].concat()));
+            let holds = |text: &str| text.split([' ', 'は']).next().is_some_and(named);
             let facts = miniature::facts(context);
             assert!(facts.contains(answer));
             assert_eq!(facts.iter().filter(|fact| holds(&fact.text)).count(), 1, "{}", question.text);
@@ -78,13 +79,13 @@ fn one_size_does_not_change_the_other_files() {
 fn answers_stand_at_every_depth_alike() {
     let settings = MiniatureSettings { train_documents: 200, ..small() };
     let dataset = &data_sets(&settings)[0];
-    let mut tenths = [0usize; 10];
+    let mut fifths = [0usize; 5];
     for question in &dataset.questions {
         let length = dataset.context_of(question).chars().count();
-        tenths[10 * question.answers[0].start / length] += 1;
+        fifths[5 * question.answers[0].start / length] += 1;
     }
-    // 1000 questions: 100 in each tenth, give or take four standard deviations.
-    assert!(tenths.iter().all(|count| (62..=138).contains(count)), "{tenths:?}");
+    // 1000 questions of 16 to 18 facts each: three or four facts begin in each fifth.
+    assert!(fifths.iter().all(|count| (140..=280).contains(count)), "{fifths:?}");
 }
 
 #[test]
@@ -95,7 +96,7 @@ fn chance_is_one_in_as_many_as_there_are_facts() {
             100.0 * dataset.questions.iter().map(one_in).sum::<f64>() / dataset.questions.len() as f64;
         let chance = chance::expected(&dataset, miniature::facts).unwrap();
         assert!((chance.exact_match - expected).abs() < 1e-9, "{chance} {expected}");
-        assert!(chance.f1 >= chance.exact_match && chance.exact_match < 5.0, "{chance}");
+        assert!(chance.f1 >= chance.exact_match && chance.exact_match < 7.5, "{chance}");
     }
 }
 
@@ -152,7 +153,7 @@ fn sizes_that_cannot_be_made_name_their_key() {
         Err(CorpusError::Setting { key, .. }) => key,
         other => panic!("{other:?}"),
     };
-    assert_eq!(key(MiniatureSettings { max_facts: 33, ..small() }), "max_facts");
+    assert_eq!(key(MiniatureSettings { max_facts: 21, ..small() }), "max_facts");
     assert_eq!(key(MiniatureSettings { min_facts: 3, ..small() }), "min_facts");
     assert_eq!(key(MiniatureSettings { dev_documents: 0, ..small() }), "dev_documents");
     assert_eq!(key(MiniatureSettings { question_languages: Vec::new(), ..small() }), "question_languages");

@@ -22,10 +22,10 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
     /// Questions with answers, in SQuAD's layout
-    #[arg(long, alias = "train-file", value_name = "FILE")]
+    #[arg(long = "train_file", alias = "train-file", value_name = "FILE")]
     train_file: PathBuf,
     /// Where the model, its checkpoints and its metrics go; run again to go on
-    #[arg(long, alias = "output-dir", value_name = "DIR")]
+    #[arg(long = "output_dir", alias = "output-dir", value_name = "DIR")]
     output_dir: PathBuf,
     #[command(flatten)]
     settings: SettingsFlags<FinetuneSettings>,

@@ -41,6 +41,8 @@ struct VerifyArgs {
 ///
 /// Every URL is downloaded, so that none stands in the lock untried; they must hold the same bytes.
 #[derive(Debug, clap::Args)]
+// Here `--version` is the entry's.
+#[command(disable_version_flag = true)]
 #[command(after_help = "\
 Examples:
   longqa lock add --name squad-1.1/dev --version 1.1 --licence 'CC BY-SA 4.0' \\

@@ -3,16 +3,25 @@
 //! stdout is for results, stderr for logs and progress. Exit codes: 0 done, 1 failed, 2 wrong
 //! usage, 130 interrupted (state saved).
 
+mod bench;
 mod convert;
 mod env;
 mod fetch;
+mod finetune;
 mod lock;
+mod predict;
+mod pretrain;
 mod score;
+mod settings_flags;
+mod training;
+mod reproduce;
+mod status;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tch::Device;
 use tracing_subscriber::EnvFilter;
 
 use crate::interrupt::{self, Interrupt, Interrupted};
@@ -33,16 +42,24 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Bench(bench::Args),
     Convert(convert::Args),
     Env(env::Args),
-    Score(score::Args),
     Fetch(fetch::Args),
+    Finetune(finetune::Args),
     Lock(lock::Args),
+    Predict(predict::Args),
+    Pretrain(pretrain::Args),
+    Score(score::Args),
+    Reproduce(reproduce::Args),
+    Status(status::Args),
 }
 
 /// What every subcommand is given besides its arguments.
 struct Context {
     interrupt: Interrupt,
+    /// Where tensors live. CUDA comes with its own path through attention.
+    device: Device,
 }
 
 /// Runs the program on the process's arguments.
@@ -50,13 +67,19 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(&cli);
     let outcome = Interrupt::listen().map_err(Into::into).and_then(|interrupt| {
-        let context = Context { interrupt };
+        let context = Context { interrupt, device: Device::Cpu };
         match cli.command {
+            Command::Bench(args) => bench::run(args, &context),
             Command::Convert(args) => convert::run(args, &context),
             Command::Env(args) => env::run(args, &context),
-            Command::Score(args) => score::run(args, &context),
             Command::Fetch(args) => fetch::run(args, &context),
+            Command::Finetune(args) => finetune::run(args, &context),
             Command::Lock(args) => lock::run(args, &context),
+            Command::Predict(args) => predict::run(args, &context),
+            Command::Pretrain(args) => pretrain::run(args, &context),
+            Command::Score(args) => score::run(args, &context),
+            Command::Reproduce(args) => reproduce::run(args, &context),
+            Command::Status(args) => status::run(args, &context),
         }
     });
     match outcome {

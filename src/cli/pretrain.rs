@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::settings_flags::SettingsFlags;
 use super::{Context, training};
+use crate::fetch::Cache;
 use crate::text::Tokenizer;
 use crate::text::blocks;
 use crate::train::pretrain::{self, PretrainInputs};
@@ -24,13 +25,13 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
     /// Text to train on
-    #[arg(long, alias = "train-file-path", value_name = "FILE")]
+    #[arg(long = "train_file_path", alias = "train-file-path", value_name = "FILE")]
     train_file_path: PathBuf,
     /// Text to evaluate on
-    #[arg(long, alias = "val-file-path", value_name = "FILE")]
+    #[arg(long = "val_file_path", alias = "val-file-path", value_name = "FILE")]
     val_file_path: PathBuf,
     /// Where the model, its checkpoints and its metrics go; run again to go on
-    #[arg(long, alias = "output-dir", value_name = "DIR")]
+    #[arg(long = "output_dir", alias = "output-dir", value_name = "DIR")]
     output_dir: PathBuf,
     #[command(flatten)]
     settings: SettingsFlags<PretrainSettings>,
@@ -41,7 +42,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let settings = args.settings.settings()?;
     settings.validate()?;
     let tokenizer = Tokenizer::from_folder(&args.model)?;
-    let cache = context.cache.blocks();
+    let cache = Cache::default_for_user()?.blocks();
     let blocks_of = |text| {
         blocks::cached(&cache, text, &tokenizer, settings.model_max_length, &context.interrupt)
     };

@@ -29,7 +29,7 @@ pub struct Args {
 
 /// Tasks with official metrics.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Task {
+pub enum Task {
     /// SQuAD 1.1 and every data set that is scored like it: XQuAD, for one
     Squad,
 }

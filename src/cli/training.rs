@@ -1,11 +1,9 @@
 //! What `pretrain` and `finetune` share: a session whose events are shown.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Context;
-use crate::train::TrainError;
+use crate::train::{TrainError, wall_clock};
 use crate::train::run::{Event, Session};
 
 /// Runs `work` in a session that shows its progress on stderr.
@@ -19,15 +17,11 @@ pub fn in_session(
     );
     let outcome = work(&mut Session {
         interrupt: &context.interrupt,
-        clock: &seconds_since_1970,
+        clock: &wall_clock,
         observe: &mut |event| bar.suspend(|| show(event, &bar)),
     });
     bar.finish_and_clear();
     outcome
-}
-
-fn seconds_since_1970() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |elapsed| elapsed.as_secs_f64())
 }
 
 fn show(event: &Event, bar: &ProgressBar) {

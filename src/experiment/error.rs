@@ -104,7 +104,8 @@ impl ExperimentError {
     pub fn is_interruption(&self) -> bool {
         let mut cause: Option<&(dyn Error + 'static)> = Some(self);
         while let Some(error) = cause {
-            if error.is::<Interrupted>() || matches!(error.downcast_ref(), Some(Self::Interrupted(_))) {
+            // An error that passes an `Interrupted` on transparently has its words, but not its type.
+            if error.is::<Interrupted>() || error.to_string() == Interrupted.to_string() {
                 return true;
             }
             cause = error.source();

@@ -1,27 +1,20 @@
 //! The experiment file: which models, on which tasks, with which seeds and settings.
 //!
 //! `docs/experiments.md` describes it to its users. Here it is read strictly (every key must mean
-//! something, every value must have the right type and make sense by itself); what the names in it
-//! refer to is [`super::plan`]'s question.
+//! something, every value must have the right type); what settings it comes to is `resolve.rs`'s
+//! question, what the names in it refer to `expand.rs`'s.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue};
 
 use super::ExperimentError;
 use super::keys;
-use super::settings::{
-    ConvertSettings, InitializeSettings, Layer, MiniatureSettings, PredictSettings, TokenizerSettings,
-    overlay,
-};
 use crate::digest::Digest;
 use crate::random::Seed;
-use crate::train::TrainError;
-use crate::train::settings::{FinetuneSettings, PretrainSettings};
 
 /// An experiment as its file gives it.
 #[derive(Debug, Deserialize)]
@@ -142,7 +135,7 @@ impl Experiment {
         Self::parse(path, text)
     }
 
-    fn parse(path: &Path, text: String) -> Result<Self, ExperimentError> {
+    pub(super) fn parse(path: &Path, text: String) -> Result<Self, ExperimentError> {
         let syntax = |error: toml::de::Error| ExperimentError::Syntax {
             path: path.to_owned(),
             message: error.to_string().trim_end().to_owned(),
@@ -201,121 +194,6 @@ impl Experiment {
             found: found.into(),
         }
     }
-
-    /// The settings that `layers` give, refused under the name of the last layer's table.
-    fn settings<T: Default + DeserializeOwned>(&self, layers: &[Layer]) -> Result<T, ExperimentError> {
-        overlay(layers).map_err(|wrong| self.wrong(&wrong.key, &wrong.message, wrong.found))
-    }
-
-    fn checked(&self, section: &str, outcome: Result<(), TrainError>) -> Result<(), ExperimentError> {
-        match outcome {
-            Ok(()) => Ok(()),
-            Err(TrainError::Setting { key, expected, found }) => {
-                Err(self.wrong(&format!("{section}.{key}"), &expected, found))
-            }
-            Err(other) => Err(self.wrong(section, "sound settings", other.to_string())),
-        }
-    }
-
-    pub(super) fn miniature_settings(&self, name: &str) -> Result<MiniatureSettings, ExperimentError> {
-        self.settings(&[Layer { section: format!("data.{name}"), table: &self.data[name].settings }])
-    }
-
-    pub(super) fn tokenizer_settings(&self, name: &str) -> Result<TokenizerSettings, ExperimentError> {
-        self.settings(&[Layer {
-            section: format!("tokenizers.{name}"),
-            table: &self.tokenizers[name].settings,
-        }])
-    }
-
-    pub(super) fn initialize_settings(
-        &self,
-        model: &str,
-        table: &toml::Table,
-    ) -> Result<InitializeSettings, ExperimentError> {
-        self.settings(&[Layer { section: format!("models.{model}.initialize"), table }])
-    }
-
-    pub(super) fn convert_settings(
-        &self,
-        model: &str,
-        table: &toml::Table,
-    ) -> Result<ConvertSettings, ExperimentError> {
-        self.settings(&[Layer { section: format!("models.{model}.convert"), table }])
-    }
-
-    /// The top-level `[pretrain]` with the model's own laid over it.
-    pub(super) fn pretrain_settings(
-        &self,
-        model: &str,
-        table: &toml::Table,
-    ) -> Result<PretrainSettings, ExperimentError> {
-        let section = format!("models.{model}.pretrain");
-        let shared = Layer { section: "pretrain".into(), table: &self.pretrain };
-        let settings: PretrainSettings =
-            self.settings(&[shared, Layer { section: section.clone(), table }])?;
-        self.checked(&section, settings.validate())?;
-        Ok(settings)
-    }
-
-    /// The top-level `[finetune]`, under the model's, under the task's, with the experiment's seed.
-    pub(super) fn finetune_settings(
-        &self,
-        task: &str,
-        model: &str,
-        seed: Seed,
-    ) -> Result<FinetuneSettings, ExperimentError> {
-        let section = &self.tasks[task];
-        let windows = section.windows();
-        let mut settings: FinetuneSettings = self.settings(&[
-            Layer { section: "finetune".into(), table: &self.finetune },
-            Layer { section: format!("models.{model}.finetune"), table: &self.models[model].finetune },
-            Layer { section: format!("tasks.{task}"), table: &windows },
-            Layer { section: format!("tasks.{task}.finetune"), table: &section.finetune },
-        ])?;
-        settings.optimization.seed = seed;
-        self.checked(&format!("tasks.{task}.finetune"), settings.validate())?;
-        Ok(settings)
-    }
-
-    /// As [`Self::finetune_settings`]; the windows of fine-tuning are those of prediction unless
-    /// `predict` tables say otherwise.
-    pub(super) fn predict_settings(
-        &self,
-        task: &str,
-        model: &str,
-        trained: &FinetuneSettings,
-    ) -> Result<PredictSettings, ExperimentError> {
-        let section = &self.tasks[task];
-        let mut trained_with = toml::Table::new();
-        for (key, value) in [
-            ("max_length", trained.max_length),
-            ("doc_stride", trained.doc_stride),
-            ("max_question_length", trained.max_question_length),
-        ] {
-            trained_with.insert(key.into(), toml::Value::Integer(value as i64));
-        }
-        self.settings(&[
-            Layer { section: format!("tasks.{task}"), table: &trained_with },
-            Layer { section: "predict".into(), table: &self.predict },
-            Layer { section: format!("models.{model}.predict"), table: &self.models[model].predict },
-            Layer { section: format!("tasks.{task}.predict"), table: &section.predict },
-        ])
-    }
-}
-
-impl TaskSection {
-    /// The window settings that stand in the task's own table.
-    fn windows(&self) -> toml::Table {
-        [
-            ("max_length", self.max_length),
-            ("doc_stride", self.doc_stride),
-            ("max_question_length", self.max_question_length),
-        ]
-        .into_iter()
-        .filter_map(|(key, value)| Some((key.to_owned(), toml::Value::Integer(value? as i64))))
-        .collect()
-    }
 }
 
 /// The names in a table in the order in which the file first mentions them.
@@ -334,53 +212,6 @@ mod tests {
 
     fn parse(text: &str) -> Result<Experiment, ExperimentError> {
         Experiment::parse(Path::new("x.toml"), text.to_owned())
-    }
-
-    const SMALL: &str = r#"
-        name = "x"
-        seeds = [1]
-        [models.b]
-        checkpoint = "b"
-        [models.a.convert]
-        max_position = 1024
-        [models.a]
-        from = "b"
-        [tasks.squad]
-        kind = "squad"
-        models = ["b"]
-        train = "squad:train-v1.1.json"
-        evaluate = "squad:dev-v1.1.json"
-        max_length = 512
-        [models.b.finetune]
-        learning_rate = 1e-4
-        max_length = 128
-        [finetune]
-        learning_rate = 2e-4
-        doc_stride = 99
-        [predict]
-        n_best_size = 5
-    "#;
-
-    #[test]
-    fn settings_come_from_the_most_particular_table_that_names_them() {
-        let experiment = parse(SMALL).unwrap();
-        assert_eq!(experiment.model_order, ["b", "a"]);
-        let finetune = experiment.finetune_settings("squad", "b", Seed(7)).unwrap();
-        assert_eq!(finetune.optimization.learning_rate, 1e-4);
-        assert_eq!((finetune.max_length, finetune.doc_stride), (512, 99));
-        assert_eq!(finetune.optimization.seed, Seed(7));
-        let predict = experiment.predict_settings("squad", "b", &finetune).unwrap();
-        assert_eq!((predict.max_length, predict.doc_stride, predict.n_best_size), (512, 99, 5));
-    }
-
-    #[test]
-    fn a_value_that_makes_no_sense_is_reported_by_its_full_key() {
-        let text = SMALL.replace("learning_rate = 1e-4", "learning_rate = -1");
-        let error = parse(&text).unwrap().finetune_settings("squad", "b", Seed(1)).unwrap_err().to_string();
-        assert!(error.contains("tasks.squad.finetune.learning_rate") && error.contains("-1"), "{error}");
-        let text = SMALL.replace("learning_rate = 1e-4", "learning_rate = true");
-        let error = parse(&text).unwrap().finetune_settings("squad", "b", Seed(1)).unwrap_err().to_string();
-        assert!(error.contains("models.b.finetune.learning_rate") && error.contains("true"), "{error}");
     }
 
     #[test]

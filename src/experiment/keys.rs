@@ -8,60 +8,52 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use super::ExperimentError;
-use super::settings::{CONVERT_KEYS, INITIALIZE_KEYS, MINIATURE_KEYS, PREDICT_KEYS, TOKENIZER_KEYS};
-use crate::train::settings::{FINETUNE_KEYS, PRETRAIN_KEYS};
-
-/// A list of keys with their meanings, as the settings' owners give it.
-type Described = &'static [(&'static str, &'static str)];
+use super::settings::{ConvertSettings, GenerateSettings, InitializeSettings, TokenizerSettings};
+use super::settings_table::SettingsTable;
+use crate::qa::predict::PredictSettings;
+use crate::train::settings::{FinetuneSettings, PretrainSettings};
 
 /// What may stand under a key.
 enum Shape {
     /// A value; what it must be is its type's affair.
     Leaf,
     /// A table with these keys.
-    Table(Vec<(&'static str, Shape)>),
+    Table(Vec<(String, Shape)>),
     /// A table whose keys are names that the user chooses.
     Named(Box<Shape>),
 }
 
-/// Keys that a model's pretraining has besides its settings.
-const PRETRAIN_FILES: Described = &[
-    ("train_file_path", "text to train on"),
-    ("val_file_path", "text to evaluate on"),
-    ("published", "that text's name among the published numbers"),
-];
-
-fn leaves(lists: &[Described]) -> Shape {
-    Shape::Table(lists.concat().into_iter().map(|(key, _)| (key, Shape::Leaf)).collect())
+fn table<'a>(names: impl IntoIterator<Item = &'a str>, tables: Vec<(&str, Shape)>) -> Shape {
+    let leaves = names.into_iter().map(|name| (name.to_owned(), Shape::Leaf));
+    Shape::Table(leaves.chain(tables.into_iter().map(|(name, shape)| (name.to_owned(), shape))).collect())
 }
 
-/// Fine-tuning's keys but `seed`: the seeds of an experiment are `seeds`.
-fn finetune() -> Shape {
-    let keys = FINETUNE_KEYS.iter().filter(|(key, _)| *key != "seed");
-    Shape::Table(keys.map(|(key, _)| (*key, Shape::Leaf)).collect())
-}
-
-fn table(names: &[&'static str], mut tables: Vec<(&'static str, Shape)>) -> Shape {
-    tables.extend(names.iter().map(|name| (*name, Shape::Leaf)));
-    Shape::Table(tables)
+/// The keys of the settings `S`, and `own` besides.
+fn leaves<S: SettingsTable>(own: &[&'static str]) -> Shape {
+    table(own.iter().copied().chain(S::KEYS.iter().map(|(key, _)| *key)), Vec::new())
 }
 
 fn experiment() -> Shape {
-    let pretrain = || leaves(&[PRETRAIN_KEYS, PRETRAIN_FILES]);
-    let predict = || leaves(&[PREDICT_KEYS]);
+    let pretrain = || leaves::<PretrainSettings>(&["train_file_path", "val_file_path", "published"]);
+    let finetune = || {
+        // The seeds of fine-tuning are the experiment's `seeds`.
+        let keys = FinetuneSettings::KEYS.iter().map(|(key, _)| *key);
+        table(keys.filter(|key| *key != "seed"), Vec::new())
+    };
+    let predict = || leaves::<PredictSettings>(&[]);
     let named = |shape| Shape::Named(Box::new(shape));
     let model = table(
-        &["checkpoint", "from", "tokenizer", "published"],
+        ["checkpoint", "from", "tokenizer", "published"],
         vec![
-            ("initialize", leaves(&[INITIALIZE_KEYS])),
-            ("convert", leaves(&[CONVERT_KEYS])),
+            ("initialize", leaves::<InitializeSettings>(&[])),
+            ("convert", leaves::<ConvertSettings>(&[])),
             ("pretrain", pretrain()),
             ("finetune", finetune()),
             ("predict", predict()),
         ],
     );
     let task = table(
-        &[
+        [
             "kind",
             "models",
             "train",
@@ -75,16 +67,16 @@ fn experiment() -> Shape {
         vec![("finetune", finetune()), ("predict", predict())],
     );
     table(
-        &["name", "description", "seeds"],
+        ["name", "description", "seeds"],
         vec![
-            ("data", named(leaves(&[&[("generate", "the generator")], MINIATURE_KEYS]))),
-            ("tokenizers", named(leaves(&[&[("train_on", "the text")], TOKENIZER_KEYS]))),
+            ("data", named(leaves::<GenerateSettings>(&["generate"]))),
+            ("tokenizers", named(leaves::<TokenizerSettings>(&["train_on"]))),
             ("models", named(model)),
             ("tasks", named(task)),
             ("pretrain", pretrain()),
             ("finetune", finetune()),
             ("predict", predict()),
-            ("published", table(&["sources"], Vec::new())),
+            ("published", table(["sources"], Vec::new())),
         ],
     )
 }
@@ -117,13 +109,13 @@ fn search(table: &DeTable, shape: &Shape, prefix: &str, unknown: &mut Vec<Unknow
         let below = match shape {
             Shape::Leaf => continue,
             Shape::Named(shape) => Some(&**shape),
-            Shape::Table(known) => known.iter().find(|(key, _)| *key == name).map(|(_, shape)| shape),
+            Shape::Table(known) => known.iter().find(|(key, _)| key == name).map(|(_, shape)| shape),
         };
         match (below, value.get_ref(), shape) {
             (Some(below), DeValue::Table(inner), _) => search(inner, below, &format!("{full}."), unknown),
             (Some(_), ..) => {}
             (None, _, Shape::Table(known)) => {
-                let known: Vec<String> = known.iter().map(|(key, _)| key.to_string()).collect();
+                let known: Vec<String> = known.iter().map(|(key, _)| key.clone()).collect();
                 let nearest = nearest(name, &known).map(|near| format!("{prefix}{near}"));
                 unknown.push(Unknown { at: key.span().start, key: full, nearest, known });
             }

@@ -34,7 +34,7 @@ pub struct Manifest {
     pub settings: Value,
     /// What was read.
     pub inputs: Vec<ReadInput>,
-    /// What was written, this file left out.
+    /// What lies in `output/`.
     pub files: Vec<WrittenFile>,
     /// When it was finished, RFC 3339.
     pub finished: String,
@@ -62,7 +62,7 @@ pub struct ReadInput {
 /// One file of a finished stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WrittenFile {
-    /// Its path within the stage's folder, with `/`.
+    /// Its path within `output/`, with `/`.
     pub path: String,
     /// Its length.
     pub bytes: u64,

@@ -1,14 +1,19 @@
 //! The experiment file, its expansion into stages, the stage store, provenance, running.
 
 mod error;
+pub mod execute;
+mod expand;
 mod file;
 mod keys;
 pub mod manifest;
+pub mod outcome;
 pub mod plan;
 mod progress;
 pub mod provenance;
+mod resolve;
 pub mod run;
 pub mod settings;
+mod settings_table;
 pub mod source;
 pub mod stage;
 pub mod store;
@@ -18,4 +23,5 @@ mod tests;
 pub use error::{ExperimentError, StageFailure};
 pub use file::{Experiment, PublishedSection};
 pub use plan::Plan;
+pub use settings_table::{SettingsTable, WrongType};
 pub use store::Store;

@@ -7,12 +7,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{
+    HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 use tracing::{error, info, warn};
 
 use super::ExperimentError;
 use super::manifest::Manifest;
-use super::stage::Stage;
+use super::stage::{Stage, Work};
 
 /// How long stages of each kind took.
 #[derive(Debug, Default)]
@@ -91,6 +93,11 @@ impl Display {
 
     /// Stage number `number` begins; `left` is the estimate for it and all after it.
     pub fn begin(&self, number: usize, stage: &Stage, left: Estimate) {
+        // Downloads draw bars of their own.
+        self.bars.set_draw_target(match stage.work {
+            Work::Fetch(_) => ProgressDrawTarget::hidden(),
+            _ => ProgressDrawTarget::stderr(),
+        });
         self.stage.reset();
         self.stage.set_length(0);
         self.stage.set_message("");
@@ -180,7 +187,7 @@ fn human(seconds: f64) -> HumanDuration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::stage::{BlocksSettings, ScoreSettings, Work};
+    use crate::experiment::stage::{BlocksSettings, ScoreSettings};
 
     #[test]
     fn time_left_is_the_mean_of_each_kind_and_says_when_a_kind_is_new() {

@@ -54,7 +54,7 @@ fn revision() -> Option<String> {
     let checkout = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let git = |arguments: &[&str]| git(&checkout, arguments);
     // A checkout that merely contains the source's folder is another project's.
-    if PathBuf::from(git(&["rev-parse", "--show-toplevel"])?) != checkout.canonicalize().ok()? {
+    if Path::new(&git(&["rev-parse", "--show-toplevel"])?) != checkout.canonicalize().ok()? {
         return None;
     }
     let revision = git(&["rev-parse", "HEAD"])?;

@@ -199,7 +199,7 @@ impl Runner<'_> {
     }
 
     fn path(&self, plan: &Plan, input: &Input) -> PathBuf {
-        let folder = self.store.folder(&plan.stages[input.stage]);
+        let folder = self.store.output(&plan.stages[input.stage]);
         match &input.file {
             Some(file) => folder.join(file),
             None => folder,

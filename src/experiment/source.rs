@@ -1,5 +1,6 @@
-//! Where data comes from: what a name in an experiment file refers to, and the digests that stand
-//! for it in a plan.
+//! Where data comes from: what a reference in an experiment file means, and the digests that stand
+//! for it in a plan. A reference is a path (it starts with `./`, `../` or `/`), a file of a generated
+//! data set (`miniature/dev-v1.1.json`), or a name in `datasets.lock` (`squad-1.1/dev`).
 
 use std::fs;
 use std::io;
@@ -8,82 +9,32 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::digest::Digest;
+use crate::fetch::{Content, Entry};
 
-/// A reference to one file, as experiment files write it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// `NAME:FILE`: a file of a generated data set or of an entry of `datasets.lock`.
-    Named {
-        /// The data set or entry.
-        name: String,
-        /// The file in it.
-        file: String,
-    },
-    /// A path, which starts with `./`, `../` or `/`.
-    Path(PathBuf),
-}
-
-impl Source {
-    /// Reads a reference; relative paths are relative to `folder`.
-    pub fn parse(text: &str, folder: &Path) -> Option<Self> {
-        if let Some(path) = as_path(text, folder) {
-            return Some(Self::Path(path));
-        }
-        match text.split_once(':') {
-            Some((name, file)) if !name.is_empty() && !file.is_empty() => {
-                Some(Self::Named { name: name.to_owned(), file: file.to_owned() })
-            }
-            _ => None,
-        }
-    }
-}
-
-/// The path that `text` is, if it is one and not a name.
-pub fn as_path(text: &str, folder: &Path) -> Option<PathBuf> {
+/// The path that `text` is, if it is one and not a name; relative to `folder`.
+pub(super) fn as_path(text: &str, folder: &Path) -> Option<PathBuf> {
     let is_path = ["./", "../", "/"].iter().any(|start| text.starts_with(start));
     is_path.then(|| folder.join(text))
 }
 
-/// What the lock knows: entries and the digests of their files. A plan needs no more of it.
-#[derive(Debug, Default, Clone)]
-pub struct Catalogue {
-    /// The entries in the lock's order.
-    pub entries: Vec<CatalogueEntry>,
-    /// The digest of the lock file.
-    pub digest: Option<Digest>,
+/// The name of the file that `entry` is; none if it is a folder.
+pub(super) fn file_name(entry: &Entry) -> Option<String> {
+    match &entry.content {
+        Content::File(file) => Some(file.file_name().to_owned()),
+        Content::Member(_, member) => {
+            member.path.rsplit('/').next().filter(|name| !name.is_empty()).map(str::to_owned)
+        }
+        Content::Folder(_) | Content::Archive(_) => None,
+    }
 }
 
-/// One entry of the lock.
-#[derive(Debug, Clone)]
-pub struct CatalogueEntry {
-    /// Its name.
-    pub name: String,
-    /// Its version.
-    pub version: String,
-    /// Its files, after unpacking.
-    pub files: Vec<KnownFile>,
-}
-
-/// A file whose content is known by its digest.
+/// A file of this machine, known by its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KnownFile {
-    /// Its name in its entry or folder, with `/`.
+    /// Its name in its folder.
     pub path: String,
-    /// The digest of its content, or of the archive that it is unpacked from; none while the lock
-    /// says "unverified".
-    pub sha256: Option<Digest>,
-}
-
-impl Catalogue {
-    /// The entry of that name.
-    pub fn find(&self, name: &str) -> Option<&CatalogueEntry> {
-        self.entries.iter().find(|entry| entry.name == name)
-    }
-
-    /// The names of all entries.
-    pub fn names(&self) -> Vec<String> {
-        self.entries.iter().map(|entry| entry.name.clone()).collect()
-    }
+    /// The digest of its content.
+    pub sha256: Digest,
 }
 
 /// The files of a local folder (not those of folders within), or the one file at `path`, in the
@@ -105,7 +56,7 @@ pub(super) fn local_files(path: &Path) -> io::Result<Vec<KnownFile>> {
         .iter()
         .map(|path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            Ok(KnownFile { path: name, sha256: Some(Digest::of_file(path)?) })
+            Ok(KnownFile { path: name, sha256: Digest::of_file(path)? })
         })
         .collect()
 }
@@ -113,16 +64,23 @@ pub(super) fn local_files(path: &Path) -> io::Result<Vec<KnownFile>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fetch::Lock;
 
     #[test]
     fn names_and_paths_are_told_apart_by_their_start() {
-        let parse = |text| Source::parse(text, Path::new("/e"));
-        let named = Source::Named { name: "squad".into(), file: "dev-v1.1.json".into() };
-        assert_eq!(parse("squad:dev-v1.1.json"), Some(named));
-        assert_eq!(parse("./a:b.json"), Some(Source::Path("/e/./a:b.json".into())));
-        assert_eq!(parse("/data/x"), Some(Source::Path("/data/x".into())));
-        assert_eq!(parse("dev-v1.1.json"), None);
-        assert_eq!(parse("squad:"), None);
+        let parse = |text| as_path(text, Path::new("/e"));
+        assert_eq!(parse("./a/b.json"), Some("/e/./a/b.json".into()));
+        assert_eq!(parse("/data/x"), Some("/data/x".into()));
+        assert_eq!(parse("squad-1.1/dev"), None);
+    }
+
+    #[test]
+    fn entries_of_one_file_know_its_name() {
+        let lock = Lock::built_in();
+        let name = |entry: &str| file_name(lock.select(&[entry]).unwrap()[0]);
+        assert_eq!(name("squad-1.1/dev").as_deref(), Some("dev-v1.1.json"));
+        assert_eq!(name("wikitext-103-raw/train").as_deref(), Some("wiki.train.raw"));
+        assert_eq!(name("roberta-base"), None);
     }
 
     #[test]
@@ -131,7 +89,7 @@ mod tests {
         fs::write(folder.path().join("b"), "2").unwrap();
         fs::write(folder.path().join("a"), "1").unwrap();
         let files = local_files(folder.path()).unwrap();
-        assert_eq!(files[0], KnownFile { path: "a".into(), sha256: Some(Digest::of_bytes(b"1")) });
+        assert_eq!(files[0], KnownFile { path: "a".into(), sha256: Digest::of_bytes(b"1") });
         assert_eq!(files[1].path, "b");
     }
 }

@@ -9,11 +9,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::settings::{
-    ConvertSettings, InitializeSettings, MiniatureSettings, PredictSettings, TokenizerSettings,
-};
+use super::settings::{ConvertSettings, GenerateSettings, InitializeSettings, TokenizerSettings};
 use super::source::KnownFile;
 use crate::digest::{Digest, Hasher};
+use crate::qa::predict::PredictSettings;
+use crate::train::OF_KEEPING;
 use crate::train::settings::{FinetuneSettings, PretrainSettings};
 
 /// What stands for a stage and for its output.
@@ -42,7 +42,7 @@ pub enum Work {
     /// Files from this machine, copied.
     Copy(Copied),
     /// The built-in data, generated.
-    Miniature(MiniatureSettings),
+    Miniature(GenerateSettings),
     /// A tokenizer, trained on a text.
     TrainTokenizer(TokenizerSettings),
     /// A model with random weights.
@@ -61,15 +61,16 @@ pub enum Work {
     Score(ScoreSettings),
 }
 
-/// Files of one lock entry.
+/// One entry of the lock. Its name and addresses are not part of the key, its content is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Fetched {
-    /// The entry.
+    /// The entry's name.
+    #[serde(skip)]
     pub name: String,
-    /// Its version.
-    pub version: String,
-    /// Which of its files.
-    pub files: Vec<KnownFile>,
+    /// What stands for its content, [`crate::fetch::Entry::key`].
+    pub entry: Digest,
+    /// The name of the one file that it is; none: it is a folder.
+    pub file: Option<String>,
 }
 
 /// Files of this machine. Their place is not part of the key, their content is.
@@ -142,7 +143,7 @@ impl Work {
         // Plain structs of numbers, texts and lists: there is no value that JSON cannot hold.
         let mut value = value.unwrap_or_default();
         if let (Work::Pretrain(_) | Work::Finetune(_), Value::Object(keys)) = (self, &mut value) {
-            for saving in ["save_steps", "save_total_limit"] {
+            for saving in OF_KEEPING {
                 keys.shift_remove(saving);
             }
         }

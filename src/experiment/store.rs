@@ -1,4 +1,5 @@
-//! The stage store: one folder per finished stage, `STORE/KIND/KEY`.
+//! The stage store: one folder per finished stage, `STORE/KIND/KEY`, with its manifest `stage.json`
+//! and its output in `output/`.
 //!
 //! A folder of that name is complete: it comes into being by one rename. Beside it, while a stage is
 //! made, lie `KEY.lock`, held by the process that makes it, and `KEY.work`, which keeps what a
@@ -26,6 +27,8 @@ use crate::interrupt::Interrupt;
 pub struct Store {
     root: PathBuf,
 }
+
+const OUTPUT: &str = "output";
 
 /// How far a stage is.
 #[derive(Debug)]
@@ -66,9 +69,14 @@ impl Store {
         Self { root: root.to_owned() }
     }
 
-    /// Where the output of `stage` is, or will be.
+    /// Where `stage` is once it is finished.
     pub fn folder(&self, stage: &Stage) -> PathBuf {
         self.root.join(stage.work.kind()).join(stage.key.to_string())
+    }
+
+    /// Where what `stage` made is once it is finished.
+    pub fn output(&self, stage: &Stage) -> PathBuf {
+        self.folder(stage).join(OUTPUT)
     }
 
     fn beside(&self, stage: &Stage, suffix: &str) -> PathBuf {
@@ -138,7 +146,7 @@ impl Store {
     fn compare(&self, stage: &Stage, manifest: &Manifest, check: Check) -> Result<(), ExperimentError> {
         let folder = self.folder(stage);
         for file in &manifest.files {
-            let path = folder.join(&file.path);
+            let path = folder.join(OUTPUT).join(&file.path);
             let damaged = |expected: String, found: String| ExperimentError::Damaged {
                 path: path.clone(),
                 expected,
@@ -242,26 +250,29 @@ impl Claim {
     }
 
     /// An empty folder for the output.
-    pub fn open_output(&self) -> Result<PendingFolder, ExperimentError> {
+    pub fn open_output(&self) -> Result<PendingOutput, ExperimentError> {
         // Aside within the work folder, where the next attempt finds what a killed one left.
-        Ok(PendingFolder::beside(&self.work.join("output"))?)
+        let pending = PendingFolder::beside(&self.work.join("finished"))?;
+        let path = pending.path().join(OUTPUT);
+        fs::create_dir(&path).map_err(|source| WriteError { path: path.clone(), source })?;
+        Ok(PendingOutput { pending, path })
     }
 
     /// Puts the output under its final name, with its manifest, and clears what was beside it.
     pub fn commit(
         self,
         stage: &Stage,
-        output: PendingFolder,
+        output: PendingOutput,
         measures: Measures,
         provenance: &Provenance,
     ) -> Result<Manifest, ExperimentError> {
         let making = Making { wall_seconds: self.seconds(), attempts: self.attempts, measures };
-        let manifest = Manifest::of(stage, output.path(), making, provenance)
-            .map_err(|source| ExperimentError::Read { path: output.path().to_owned(), source })?;
+        let manifest = Manifest::of(stage, &output.path, making, provenance)
+            .map_err(|source| ExperimentError::Read { path: output.path.clone(), source })?;
         // A manifest is numbers, texts and lists; writing it as JSON does not fail.
         let text = serde_json::to_vec_pretty(&manifest).unwrap_or_default();
-        durable::write(&output.path().join(MANIFEST), &text)?;
-        let complete = output.commit()?;
+        durable::write(&output.pending.path().join(MANIFEST), &text)?;
+        let complete = output.pending.commit()?;
         let place = || {
             fs::rename(&complete, &self.folder)?;
             File::open(self.folder.parent().unwrap_or(&self.folder))?.sync_all()?;
@@ -286,5 +297,18 @@ impl Claim {
     /// Seconds since this attempt began.
     pub fn seconds(&self) -> f64 {
         self.begun.elapsed().as_secs_f64()
+    }
+}
+
+/// The output of a stage while it is made; dropped before [`Claim::commit`], it is removed.
+pub struct PendingOutput {
+    pending: PendingFolder,
+    path: PathBuf,
+}
+
+impl PendingOutput {
+    /// The folder to fill.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 }

@@ -7,6 +7,7 @@
 //!                                       their real names, or unpacked members; with SHA256SUMS
 //! <root>/partials-v1/95aa6a52…          a download on its way, and where it comes from
 //! <root>/seen-v1/…                      the digest that an unverified file turned out to have
+//! <root>/blocks-v1/….blocks             a text as blocks of tokens, by what they were made of
 //! <root>/locks-v1/….lock                held while a file or folder is being made
 //! ```
 
@@ -44,6 +45,11 @@ impl Cache {
     /// A cache under `root`, which is made when something is put there.
     pub fn at(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
+    }
+
+    /// The folder for token blocks, which are made from texts and can be made again.
+    pub fn blocks(&self) -> PathBuf {
+        self.root.join("blocks-v1")
     }
 
     /// The user's cache: `$LONGQA_CACHE`, else `$XDG_CACHE_HOME/longqa`, else `~/.cache/longqa`.

@@ -5,6 +5,8 @@
 //! asked twice. Bytes gathered from several transfers that do not add up are dropped once and the
 //! same source asked for all of them, since any of the transfers may have been at fault.
 
+use std::time::Duration;
+
 use reqwest::blocking::Client;
 use url::Url;
 
@@ -29,8 +31,10 @@ pub(super) struct Downloader<'a> {
 
 /// What to do after a failed transfer.
 enum Next {
-    /// Ask the same source again after a pause.
-    Again,
+    /// Ask the same source again after a pause, which it may choose.
+    Again { asked: Option<Duration> },
+    /// The same, but half as often: a host that cannot be reached is seldom back within seconds.
+    AgainBriefly,
     /// Ask the next source.
     Elsewhere,
 }
@@ -50,7 +54,7 @@ impl Downloader<'_> {
         let meter = self.progress.download(&file.name, file.bytes);
         let mut tried = Vec::new();
         for url in urls {
-            match self.from_source(url, file, &mut partial, &meter) {
+            match self.exhaust(url, file, &mut partial, &meter) {
                 Ok(()) => return self.admit(file, url, partial),
                 Err(TransferError::Here(error)) => return Err(error),
                 Err(reason) => {
@@ -74,7 +78,7 @@ impl Downloader<'_> {
     }
 
     /// The whole file from `url`, in as many transfers as it takes; checked.
-    fn from_source(
+    fn exhaust(
         &self,
         url: &Url,
         file: &RemoteFile,
@@ -111,16 +115,20 @@ impl Downloader<'_> {
                 pieces = Pieces::Several;
             }
             failures = if partial.length() > before { 1 } else { failures + 1 };
-            let (next, asked) = verdict(&error);
-            match (next, self.backoff.pause(failures, asked, retry::spread(url.as_str()))) {
-                (Next::Again, Some(pause)) => {
-                    self.progress.aside(|| {
-                        tracing::debug!("{}: {}: {error}; again in {pause:?}", file.name, shown(url));
-                    });
-                    retry::wait(pause, self.interrupt)?;
+            let spread = retry::spread(url.as_str());
+            let pause = match verdict(&error) {
+                Next::Again { asked } => self.backoff.pause(failures, asked, spread),
+                Next::AgainBriefly if failures * 2 < self.backoff.attempts => {
+                    self.backoff.pause(failures, None, spread)
                 }
-                _ => return Err(error),
-            }
+                Next::AgainBriefly | Next::Elsewhere => None,
+            };
+            let Some(pause) = pause else { return Err(error) };
+            self.progress.aside(|| {
+                let seconds = pause.as_secs_f64();
+                tracing::info!("{}: {}: {error}; asking again in {seconds:.1} s", file.name, shown(url));
+            });
+            retry::wait(pause, self.interrupt)?;
         }
     }
 }
@@ -143,18 +151,19 @@ fn check(partial: &Partial, file: &RemoteFile) -> Result<(), TransferError> {
     }
 }
 
-/// Whether asking the same source again can help, and the pause it asks for.
-fn verdict(error: &TransferError) -> (Next, Option<std::time::Duration>) {
+/// Whether asking the same source again can help.
+fn verdict(error: &TransferError) -> Next {
     match error {
         TransferError::Status { status: 408 | 416 | 425 | 429 | 500 | 502 | 503 | 504, retry_after } => {
-            (Next::Again, *retry_after)
+            Next::Again { asked: *retry_after }
         }
-        TransferError::Network(_) | TransferError::EndedEarly { .. } => (Next::Again, None),
+        TransferError::Network(_) | TransferError::EndedEarly { .. } => Next::Again { asked: None },
+        TransferError::Unreachable(_) => Next::AgainBriefly,
         TransferError::Status { .. }
         | TransferError::WrongLength { .. }
         | TransferError::WrongRange { .. }
         | TransferError::WrongDigest { .. }
-        | TransferError::Here(_) => (Next::Elsewhere, None),
+        | TransferError::Here(_) => Next::Elsewhere,
     }
 }
 

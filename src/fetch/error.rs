@@ -227,8 +227,11 @@ pub enum TransferError {
         /// The pause that the server asks for.
         retry_after: Option<Duration>,
     },
+    /// No connection: no such host, nobody listening, no way there.
+    #[error("{}", with_causes(&**.0))]
+    Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// No answer, or the connection broke.
-    #[error("{}", with_causes(.0))]
+    #[error("{}", with_causes(&**.0))]
     Network(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The body ended before its announced end.
     #[error("ended early: expected {expected} bytes, found {found}")]
@@ -274,7 +277,7 @@ impl From<Interrupted> for TransferError {
 }
 
 /// reqwest's own message seldom says what happened; its causes do.
-fn with_causes(error: &Box<dyn std::error::Error + Send + Sync>) -> String {
+fn with_causes(error: &(dyn std::error::Error + Send + Sync + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -4,12 +4,9 @@
 //! rest is checked, then the rest is downloaded, then archives are unpacked and folders put together.
 
 use std::collections::HashSet;
-use std::env;
 use std::fs;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::Duration;
 
 use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
@@ -25,70 +22,11 @@ use super::lock::{Archive, Content, Entry, Member, Pin, RemoteFile};
 use super::mirror::{FolderMirror, Mirror};
 use super::process_lock::ProcessLock;
 use super::progress::Progress;
-use super::retry::Backoff;
+use super::settings::{Network, Settings, Unverified};
 use super::unpack;
 use crate::digest::{Digest, Hasher};
 use crate::durable::PendingFolder;
 use crate::interrupt::Interrupt;
-
-/// Whether to use the network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Network {
-    /// Mirror URLs and the lock's URLs are asked for what is not here.
-    Online,
-    /// Only the cache and mirror folders are used.
-    Offline,
-}
-
-/// What to do with a file whose digest nobody states.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unverified {
-    /// Refuse to fetch it.
-    Refuse,
-    /// Fetch it and tell its digest.
-    Allow,
-}
-
-/// How to fetch.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Asked before the lock's own URLs, in this order, folders first.
-    pub mirrors: Vec<Mirror>,
-    /// Whether to use the network.
-    pub network: Network,
-    /// What to do with a file whose digest nobody states.
-    pub unverified: Unverified,
-    /// Transfers at a time.
-    pub jobs: NonZeroUsize,
-    /// How often and how patiently a source is asked again.
-    pub backoff: Backoff,
-    /// How long a silent server is waited for.
-    pub idle_timeout: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            mirrors: Vec::new(),
-            network: Network::Online,
-            unverified: Unverified::Refuse,
-            jobs: NonZeroUsize::new(4).unwrap_or(NonZeroUsize::MIN),
-            backoff: Backoff::default(),
-            idle_timeout: Duration::from_secs(30),
-        }
-    }
-}
-
-impl Settings {
-    /// The defaults, with the mirror that `LONGQA_MIRROR` names, if it is set.
-    pub fn from_environment() -> Result<Self, FetchError> {
-        let mirror = env::var("LONGQA_MIRROR").ok().filter(|value| !value.is_empty());
-        Ok(Self {
-            mirrors: mirror.map(|text| text.parse()).transpose()?.into_iter().collect(),
-            ..Self::default()
-        })
-    }
-}
 
 /// Something that is on disk now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,11 +106,10 @@ impl Run<'_> {
         let mut needs: Vec<Need<'e>> = Vec::new();
         let mut known = HashSet::new();
         for entry in entries.iter().filter(|entry| self.finished(entry).is_none()) {
-            if let Some(archive) = wanted_archive(entry) {
-                needs.push(Need::Archive(archive, entry.files()[0]));
-            } else {
-                let files = entry.files().into_iter().filter(|file| known.insert(file.key()));
-                needs.extend(files.map(Need::File));
+            let files = entry.files().into_iter();
+            match wanted_archive(entry) {
+                Some(archive) => needs.extend(files.map(|file| Need::Archive(archive.clone(), file))),
+                None => needs.extend(files.filter(|file| known.insert(file.key())).map(Need::File)),
             }
         }
         let missing = self.in_parallel(&needs, |need| match need {

@@ -114,7 +114,10 @@ fn ask(client: &Client, url: &Url, partial: &Partial) -> Result<Response, Transf
             request = request.header(IF_RANGE, validator);
         }
     }
-    request.send().map_err(|error| TransferError::Network(error.without_url().into()))
+    request.send().map_err(|error| {
+        let reason = if error.is_connect() { TransferError::Unreachable } else { TransferError::Network };
+        reason(error.without_url().into())
+    })
 }
 
 /// What the server sends, in terms of what we have. `whole`: the length it states for the file.

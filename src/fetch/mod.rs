@@ -15,7 +15,7 @@
 //! | `pump`, `progress` | bytes from reader to writer, interruptible, and their bars |
 //! | `unpack` | archives, member by member |
 //! | `folder` | finished folders with their `SHA256SUMS` |
-//! | `fetcher` | all of it, in parallel |
+//! | `fetcher`, `settings` | all of it, in parallel |
 //! | `verify`, `add` | `longqa lock verify`, `longqa lock add` |
 
 mod add;
@@ -34,14 +34,16 @@ mod process_lock;
 mod progress;
 mod pump;
 mod retry;
+mod settings;
 mod unpack;
 mod verify;
 
 pub use add::{Draft, Drafted, draft};
 pub use cache::Cache;
 pub use error::{FetchError, TransferError, Tried};
-pub use fetcher::{Fetched, Fetcher, Network, Settings, Unverified};
+pub use fetcher::{Fetched, Fetcher};
 pub use lock::{Archive, ArchiveFormat, Content, Entry, Lock, Member, Pin, RemoteFile};
 pub use mirror::Mirror;
 pub use retry::Backoff;
+pub use settings::{Network, Settings, Unverified};
 pub use verify::{Damage, Damaged, OnDamage, Verification, verify};

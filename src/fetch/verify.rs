@@ -1,6 +1,6 @@
 //! `longqa lock verify`: hashes everything in the cache again.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -56,17 +56,17 @@ pub enum Damage {
     Unreadable(io::Error),
 }
 
-/// A file to hash, and the folder that goes with it if it is damaged.
+/// A file to hash, and what is of no use any more if it is damaged.
 struct Task {
     path: PathBuf,
     expected: Digest,
-    goes_with_it: PathBuf,
+    useless_then: Vec<PathBuf>,
 }
 
 /// Hashes every file in the cache again, in parallel.
 pub fn verify(cache: &Cache, on_damage: OnDamage, interrupt: &Interrupt) -> Result<Verification, FetchError> {
     let mut tasks = blobs(cache)?;
-    tasks.extend(members(cache)?);
+    add_folders(cache, &mut tasks)?;
     let total =
         tasks.iter().filter_map(|task| fs::metadata(&task.path).ok()).map(|metadata| metadata.len()).sum();
     let meter = Progress::new().work("hashing".to_owned(), Some(total));
@@ -91,7 +91,8 @@ pub fn verify(cache: &Cache, on_damage: OnDamage, interrupt: &Interrupt) -> Resu
     found.damaged.sort_by(|a, b| a.path.cmp(&b.path));
     if on_damage == OnDamage::Remove {
         let damaged: HashSet<&Path> = found.damaged.iter().map(|damaged| damaged.path.as_path()).collect();
-        tasks.iter().filter(|task| damaged.contains(task.path.as_path())).try_for_each(remove)?;
+        let useless = tasks.iter().filter(|task| damaged.contains(task.path.as_path()));
+        useless.flat_map(|task| &task.useless_then).try_for_each(|path| remove(path))?;
     }
     Ok(found)
 }
@@ -103,28 +104,30 @@ fn blobs(cache: &Cache) -> Result<Vec<Task>, FetchError> {
         for path in list(&folder)? {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if let Ok(expected) = name.parse() {
-                tasks.push(Task { expected, goes_with_it: path.clone(), path });
+                tasks.push(Task { expected, useless_then: vec![path.clone()], path });
             }
         }
     }
     Ok(tasks)
 }
 
-/// Every file of every finished folder that is not a blob under another name.
-fn members(cache: &Cache) -> Result<Vec<Task>, FetchError> {
-    let mut tasks = Vec::new();
+/// Every file of every finished folder. One that is a blob under another name is hashed as that.
+fn add_folders(cache: &Cache, tasks: &mut Vec<Task>) -> Result<(), FetchError> {
+    let places: HashMap<PathBuf, usize> =
+        tasks.iter().enumerate().map(|(place, task)| (task.path.clone(), place)).collect();
     for folder in list(&cache.folders())? {
         if !folder.join(SUMS).is_file() {
             continue;
         }
         for (path, expected) in Sums::read(&folder)?.files() {
-            let path = folder.join(path);
-            if !is_same_file(&path, &cache.blob(*expected)) {
-                tasks.push(Task { path, expected: *expected, goes_with_it: folder.clone() });
+            let (path, blob) = (folder.join(path), cache.blob(*expected));
+            match places.get(&blob).filter(|_| is_same_file(&path, &blob)) {
+                Some(place) => tasks[*place].useless_then.push(folder.clone()),
+                None => tasks.push(Task { path, expected: *expected, useless_then: vec![folder.clone()] }),
             }
         }
     }
-    Ok(tasks)
+    Ok(())
 }
 
 fn hash(path: &Path, meter: &Meter, interrupt: &Interrupt) -> Result<io::Result<(Digest, u64)>, FetchError> {
@@ -140,14 +143,11 @@ fn hash(path: &Path, meter: &Meter, interrupt: &Interrupt) -> Result<io::Result<
     }
 }
 
-/// Removes a damaged blob, or the whole folder that a damaged member is in. A folder that holds a
-/// damaged blob under its own name is left with it: the bytes are shared, so it is found through
-/// the blob, and made anew when the entry is fetched again.
-fn remove(task: &Task) -> Result<(), FetchError> {
-    let target = &task.goes_with_it;
-    let removed = if target.is_dir() { fs::remove_dir_all(target) } else { fs::remove_file(target) };
+/// Removes a damaged blob, or a whole folder, which is made anew when its entry is fetched again.
+fn remove(path: &Path) -> Result<(), FetchError> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     match removed {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(FetchError::io(target, source)),
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(FetchError::io(path, source)),
         _ => Ok(()),
     }
 }

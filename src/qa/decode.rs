@@ -20,7 +20,8 @@ use super::QaError;
 use super::characters::Characters;
 use super::predictions::NbestPredictions;
 use crate::corpus::QaDataset;
-use crate::text::{CharSpan, Window};
+use crate::text::CharSpan;
+use crate::text::windows::Window;
 
 /// How wide and how far to search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

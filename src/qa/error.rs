@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::durable::WriteError;
 use crate::interrupt::Interrupted;
 use crate::model::ModelError;
+use crate::text::TextError;
 
 /// Answers could not be decoded, read, written or scored.
 #[derive(Debug, thiserror::Error)]
@@ -34,11 +35,14 @@ pub enum QaError {
     /// The model or its batch is at fault.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The tokenizer or its windows are at fault.
+    #[error(transparent)]
+    Text(#[from] TextError),
     /// libtorch refused.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),
     /// The user asked to stop.
-    #[error(transparent)]
+    #[error("answering stopped")]
     Interrupted(#[from] Interrupted),
     /// There is nothing to take a mean of.
     #[error("expected at least one question in the gold data, found none")]

@@ -23,11 +23,11 @@ use crate::digest::{Digest, Hasher};
 use crate::durable;
 use crate::interrupt::Interrupt;
 
-/// Bytes of a piece: long enough that trying a cut costs little, short enough that the tokens of
-/// all pieces in work stay far below a gigabyte (tokenizing takes some sixty bytes per byte).
+/// Bytes of a piece: long enough that trying a cut costs little beside it.
 const PIECE_BYTES: usize = 64 << 10;
-/// Pieces in work at once, at most.
-const MOST_PIECES: usize = 96;
+/// Pieces in work at once, at most. Tokenizing takes some 150 bytes of memory for each byte of
+/// text, so these stay under half a gigabyte on a machine of any number of cores.
+const MOST_PIECES: usize = 48;
 
 /// Tokenizes the text file `source` into blocks of `block_length` tokens, special ones included,
 /// and writes them to `target`, which appears when it is whole.
@@ -39,6 +39,24 @@ pub fn build(
     interrupt: &Interrupt,
 ) -> Result<BlockFile, TextError> {
     build_watched(source, tokenizer, block_length, target, interrupt, |_| {})
+}
+
+/// The blocks of `source` from `folder`, where they lie under a name that says what they were made
+/// of; made there if they are not.
+pub fn cached(
+    folder: &Path,
+    source: &Path,
+    tokenizer: &Tokenizer,
+    block_length: usize,
+    interrupt: &Interrupt,
+) -> Result<BlockFile, TextError> {
+    let text =
+        Digest::of_file(source).map_err(|error| TextError::Read { path: source.to_owned(), source: error })?;
+    let path = folder.join(format!("{}.blocks", key(text, tokenizer.digest(), block_length)));
+    if path.exists() {
+        return BlockFile::open(&path);
+    }
+    build(source, tokenizer, block_length, &path, interrupt)
 }
 
 /// As [`build`]; `watch` is told of bytes of the text as they are done.

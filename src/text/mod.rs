@@ -1,6 +1,7 @@
 //! From records to tokens.
 //!
-//! [`Tokenizer`] turns text into numbers and says where each token stands in the text.
+//! [`Tokenizer`] turns text into numbers and says where each token stands in the text;
+//! [`train_tokenizer`] makes one from text.
 //! [`blocks`] cuts a corpus into sequences of one length for masked-language-model pretraining,
 //! and [`masking`] hides tokens of them. [`windows`] lays questions and long contexts into
 //! sequences that a model can read. Nothing here knows about tensors.
@@ -16,6 +17,7 @@ mod pieces;
 mod testing;
 pub mod token;
 pub mod tokenizer;
+pub mod train_tokenizer;
 pub mod windows;
 
 pub use blocks::BlockFile;

@@ -22,7 +22,7 @@ use crate::corpus::wikitext::RawText;
 
 /// Places that may fail in a row before pieces become twice as long.
 const PATIENCE: usize = 32;
-/// A piece beyond this many bytes is worth a warning: its tokens take fifty times as much memory.
+/// A piece beyond this many bytes is worth a warning: its tokens take some 150 times as much memory.
 const WORRYING: usize = 16 << 20;
 
 /// The pieces of a text, in order: an iterator over strings that together are the text.

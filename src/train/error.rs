@@ -74,8 +74,8 @@ pub enum TrainError {
     #[allow(missing_docs)]
     #[error(transparent)]
     Text(#[from] TextError),
-    #[allow(missing_docs)]
-    #[error(transparent)]
+    /// The user asked to stop.
+    #[error("training stopped")]
     Interrupted(#[from] Interrupted),
 }
 

@@ -7,16 +7,26 @@ use serde::Serialize;
 use super::TrainError;
 use crate::digest::{Digest, Hasher};
 
+/// Settings that say how a run is kept and not what it computes; a run may go on under others.
+pub const OF_KEEPING: [&str; 2] = ["save_steps", "save_total_limit"];
+
 /// The digest of a run of `kind` with `settings` over `inputs`, each a file or a folder of files.
-pub fn of_run(kind: &str, settings: &impl Serialize, inputs: &[&Path]) -> Result<Digest, TrainError> {
+pub(super) fn of_run(
+    kind: &str,
+    settings: &impl Serialize,
+    inputs: &[&Path],
+) -> Result<Digest, TrainError> {
     let mut hasher = Hasher::default();
     hasher.field(kind.as_bytes());
-    let settings = serde_json::to_vec(settings).map_err(|error| TrainError::Setting {
+    let mut settings = serde_json::to_value(settings).map_err(|error| TrainError::Setting {
         key: "settings",
         expected: "values that JSON can hold".into(),
         found: error.to_string(),
     })?;
-    hasher.field(&settings);
+    if let Some(keys) = settings.as_object_mut() {
+        keys.retain(|key, _| !OF_KEEPING.contains(&key.as_str()));
+    }
+    hasher.field(settings.to_string().as_bytes());
     for input in inputs {
         for path in files(input)? {
             let name = path.file_name().unwrap_or_default();

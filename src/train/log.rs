@@ -3,13 +3,12 @@
 use std::path::Path;
 
 use super::TrainError;
-use super::events::EventWriter;
+use super::events::{self, EventWriter};
 use super::metrics::MetricsWriter;
 use super::run::{Event, Session};
 
 /// The name of the figures' file in a run's folder.
 pub const METRICS: &str = "metrics.jsonl";
-const EVENTS: &str = "events.out.tfevents.longqa";
 
 type Clock<'a> = &'a dyn Fn() -> f64;
 
@@ -23,7 +22,7 @@ impl<'a> Log<'a> {
     /// A new log in `folder`; or, for a run that goes on from a checkpoint at `resumed`, the old one
     /// without what came after that step.
     pub(super) fn open(folder: &Path, resumed: Option<u64>, clock: Clock<'a>) -> Result<Self, TrainError> {
-        let (events, metrics) = (folder.join(EVENTS), folder.join(METRICS));
+        let (events, metrics) = (folder.join(events::FILE_NAME), folder.join(METRICS));
         Ok(match resumed {
             None => Self {
                 events: EventWriter::create(&events, clock)?,
@@ -34,6 +33,12 @@ impl<'a> Log<'a> {
                 metrics: MetricsWriter::resume(&metrics, step, clock)?,
             },
         })
+    }
+
+    /// Waits until everything recorded is on disk: a checkpoint must not be newer than its log.
+    pub(super) fn sync(&self) -> Result<(), TrainError> {
+        self.events.sync()?;
+        Ok(self.metrics.sync()?)
     }
 
     /// Records figures measured after `step` optimizer steps.

@@ -18,6 +18,7 @@ pub mod settings;
 pub mod spans;
 
 pub use error::TrainError;
+pub use identity::OF_KEEPING;
 pub use journal::wall_clock;
 pub use log::METRICS;
 pub use optimizer::AdamW;

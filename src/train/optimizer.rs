@@ -146,3 +146,94 @@ fn mean_name(parameter: &str) -> String {
 fn square_name(parameter: &str) -> String {
     format!("exp_avg_sq.{parameter}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Batch, Config, MaskedLm, MaskedPositions, Mode, ModelType};
+    use crate::random::Seed;
+    use tch::Device;
+
+    fn model() -> MaskedLm {
+        let config = Config {
+            vocab_size: 11,
+            hidden_size: 8,
+            num_hidden_layers: 1,
+            num_attention_heads: 2,
+            intermediate_size: 16,
+            hidden_dropout_prob: 0.0,
+            attention_probs_dropout_prob: 0.0,
+            max_position_embeddings: 10,
+            ..Config::base(ModelType::Roberta)
+        };
+        MaskedLm::from_seed(config, Seed(1), Device::Cpu).unwrap()
+    }
+
+    fn backward(model: &MaskedLm, scale: f64) {
+        let batch = Batch::new(1, &[0, 5, 6, 2], &[true; 4], &[false; 4], Device::Cpu).unwrap();
+        let masked = MaskedPositions::new(&[1, 2], &[7, 8], Device::Cpu).unwrap();
+        (model.loss_sum(&batch, &masked, Mode::Train).unwrap() * scale).backward();
+    }
+
+    fn values(tensor: &Tensor) -> Vec<f64> {
+        Vec::try_from(tensor.to_kind(Kind::Double).flatten(0, -1)).unwrap()
+    }
+
+    /// Algorithm 2 of Loshchilov and Hutter on numbers, with clipping of the gradient before it.
+    fn by_hand(weights: &mut [f64], steps: &[Vec<f64>], divisors: &[f64], decay: f64, settings: &Optimization, rate: f64) {
+        let (b1, b2) = (settings.adam_beta1, settings.adam_beta2);
+        for (at, weight) in weights.iter_mut().enumerate() {
+            let (mut mean, mut square) = (0.0, 0.0);
+            for (step, (gradients, divisor)) in steps.iter().zip(divisors).enumerate() {
+                let gradient = gradients[at] / divisor;
+                *weight -= rate * decay * *weight;
+                mean = b1 * mean + (1.0 - b1) * gradient;
+                square = b2 * square + (1.0 - b2) * gradient * gradient;
+                let power = step as i32 + 1;
+                let root = (square / (1.0 - b2.powi(power))).sqrt();
+                *weight -= rate * (mean / (1.0 - b1.powi(power))) / (root + settings.adam_epsilon);
+            }
+        }
+    }
+
+    #[test]
+    fn two_clipped_steps_are_those_of_the_paper_and_norms_are_not_decayed() {
+        let settings = Optimization { weight_decay: 0.5, max_grad_norm: 0.1, ..Optimization::default() };
+        let rate = 0.01;
+        let model = model();
+        let mut optimizer = AdamW::new(model.parameters(), &settings);
+        let names = ["roberta.embeddings.LayerNorm.weight", "lm_head.dense.weight", "lm_head.bias"];
+        let before: Vec<_> = names.map(|name| values(model.parameters().get(name).unwrap())).into();
+        let (mut gradients, mut divisors) = (vec![vec![]; names.len()], vec![]);
+        for _ in 0..2 {
+            backward(&model, 1.0);
+            for (kept, name) in gradients.iter_mut().zip(names) {
+                kept.push(values(&model.parameters().get(name).unwrap().grad()));
+            }
+            let norm = optimizer.step(rate).unwrap().double_value(&[]);
+            assert!(norm > settings.max_grad_norm, "{norm} would not be clipped");
+            divisors.push((norm + 1e-6) / settings.max_grad_norm);
+        }
+        for ((name, mut expected), gradients) in names.iter().zip(before).zip(&gradients) {
+            let decay = if *name == "lm_head.dense.weight" { settings.weight_decay } else { 0.0 };
+            by_hand(&mut expected, gradients, &divisors, decay, &settings, rate);
+            for (ours, expected) in values(model.parameters().get(name).unwrap()).iter().zip(expected) {
+                assert!((ours - expected).abs() < 1e-6, "{name}: {ours}, by hand {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_step_without_finite_gradient_changes_neither_weights_nor_moments() {
+        let model = model();
+        let mut optimizer = AdamW::new(model.parameters(), &Optimization::default());
+        backward(&model, 1.0);
+        optimizer.step(0.01).unwrap();
+        let state = |optimizer: &AdamW| optimizer.state().iter().map(|(_, tensor)| values(tensor)).collect::<Vec<_>>();
+        let weights = || model.parameters().iter().map(|(_, tensor)| values(tensor)).collect::<Vec<_>>();
+        let before = (state(&optimizer), weights());
+        backward(&model, f64::NAN);
+        assert!(optimizer.step(0.01).unwrap().double_value(&[]).is_nan());
+        assert_eq!((state(&optimizer), weights()), before);
+    }
+}

@@ -6,7 +6,7 @@ use super::mlm::{MlmObjective, MlmSteps};
 use super::run::{self, Plan, Session};
 use super::settings::PretrainSettings;
 use super::{TrainError, identity};
-use crate::model::MaskedLm;
+use crate::model::{MaskedLm, convert};
 use crate::text::{BlockFile, MaskingVocabulary, Tokenizer};
 use tch::Device;
 
@@ -55,7 +55,7 @@ pub fn run(
     run::run(&objective, move |step| Ok(steps.at(step)), &plan, work, session)?;
 
     if settings.copy_proj_layers {
-        //convert::copy_projections(objective.model.parameters());
+        convert::copy_projections(objective.model.parameters());
     }
     objective.model.save(output)?;
     Ok(tokenizer.save_to(output, settings.model_max_length)?)

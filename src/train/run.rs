@@ -140,6 +140,7 @@ pub fn run<O: Objective>(
                 window.read_back();
                 window.check(state.step, &checkpoints)?;
                 state.unlogged_losses.clone_from(&window.losses);
+                log.sync()?;
                 checkpoints.save(&state, objective.parameters(), &optimizer)?;
             }
             if state.step == plan.max_steps && !state.evaluation_due {

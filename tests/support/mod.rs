@@ -1,6 +1,11 @@
 //! What several test programs need.
 
+// Each program is compiled with all of it and uses a part.
+#![allow(dead_code)]
+
 use std::path::PathBuf;
+
+pub mod tiny;
 
 /// The folder of real data files, from LONGQA_MIRROR. Panics where it is not set, so that a test
 /// is never left out in silence; with LONGQA_WITHOUT_MIRROR=1 it says so and gives `None`.

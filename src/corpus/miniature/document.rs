@@ -6,11 +6,11 @@
 use rand::Rng;
 use rand::seq::SliceRandom;
 
-use super::language::{FORMS, Language, Lexicon, NAMES, OPENERS, PLACES, TAILS};
+use super::language::{ACTS, FORMS, Language, Lexicon, NAMES, OPENERS, PLACES, RESTS};
 use super::settings::MiniatureSettings;
 use crate::corpus::Answer;
 
-/// Facts in order, no person twice, and which of them are asked for.
+/// Facts in order, no person and no place twice, and which of them are asked for.
 pub(super) struct Document {
     pub(super) facts: Vec<Fact>,
     pub(super) asked: Vec<Asked>,
@@ -20,8 +20,9 @@ pub(super) struct Document {
 pub(super) struct Fact {
     opener: usize,
     name: usize,
+    act: usize,
     place: usize,
-    tail: usize,
+    rest: usize,
 }
 
 /// A question: which fact, and in which form.
@@ -38,23 +39,28 @@ pub(super) struct Told {
 }
 
 impl Document {
-    /// Draws a document. The questions are spread evenly: one in each equal part of the document,
-    /// anywhere in it.
+    /// Draws a document. The questions are spread evenly, one in each equal part of the document. Two
+    /// may share the fact on the border.
     pub(super) fn draw(random: &mut impl Rng, settings: &MiniatureSettings) -> Self {
         let count = random.random_range(settings.min_facts..=settings.max_facts);
-        let mut names: Vec<usize> = (0..NAMES).collect();
-        names.shuffle(random);
-        names.truncate(count);
-        let mut fact = |name| Fact {
+        let mut shuffled = |among: usize| {
+            let mut numbers: Vec<usize> = (0..among).collect();
+            numbers.shuffle(random);
+            numbers
+        };
+        let (names, places) = (shuffled(NAMES), shuffled(PLACES));
+        let mut fact = |(name, place)| Fact {
             opener: random.random_range(0..OPENERS),
             name,
-            place: random.random_range(0..PLACES),
-            tail: random.random_range(0..TAILS),
+            act: random.random_range(0..ACTS),
+            place,
+            rest: random.random_range(0..RESTS),
         };
-        let facts: Vec<Fact> = names.into_iter().map(&mut fact).collect();
+        let facts: Vec<Fact> = names.into_iter().zip(places).take(count).map(&mut fact).collect();
         let parts = settings.questions_per_document;
         let mut asked = |part: usize| Asked {
-            fact: random.random_range(part * count / parts..(part + 1) * count / parts),
+            // A place in this part, measured in parts of a fact, so that every fact is as likely as any.
+            fact: random.random_range(part * count..(part + 1) * count) / parts,
             form: random.random_range(0..FORMS),
         };
         let asked = (0..parts).map(&mut asked).collect();
@@ -76,7 +82,7 @@ impl Document {
             let start = characters;
             add(&text, &mut context, &mut characters);
             answers.push(Answer { text, start });
-            for part in [lexicon.after, lexicon.tails[fact.tail], lexicon.stop] {
+            for part in [lexicon.after, lexicon.rests[fact.rest], lexicon.stop] {
                 add(part, &mut context, &mut characters);
             }
         }
@@ -87,13 +93,14 @@ impl Document {
 impl Fact {
     /// A question that this fact answers.
     pub(super) fn question(&self, form: usize, lexicon: &Lexicon) -> String {
-        let (before, after) = lexicon.forms[form];
-        [before, lexicon.names[self.name], after].concat()
+        let (before, between, after) = lexicon.forms[form];
+        [before, lexicon.names[self.name], between, lexicon.places[self.place], after].concat()
     }
 
     /// What answers it.
     pub(super) fn answer(&self, lexicon: &Lexicon) -> String {
-        [lexicon.names[self.name], lexicon.link, lexicon.places[self.place]].concat()
+        let (act, place) = (lexicon.acts[self.act], lexicon.places[self.place]);
+        [lexicon.names[self.name], lexicon.act_gap, act, lexicon.link, place].concat()
     }
 
     /// The fact as a sentence.
@@ -104,7 +111,7 @@ impl Fact {
             lexicon.gap,
             &answer,
             lexicon.after,
-            lexicon.tails[self.tail],
+            lexicon.rests[self.rest],
             lexicon.stop,
         ]
         .concat()
@@ -122,16 +129,11 @@ pub fn facts(context: &str) -> Vec<Answer> {
     let mut found: Vec<(usize, String)> = Vec::new();
     for lexicon in Language::ALL.map(Language::lexicon) {
         for name in lexicon.names {
-            let opening = [lexicon.gap, name, lexicon.link].concat();
+            let opening = [lexicon.gap, name, lexicon.act_gap].concat();
             for (place, _) in context.match_indices(&opening) {
                 let start = place + lexicon.gap.len();
-                let rest = &context[place + opening.len()..];
-                let whole = |city: &&&str| {
-                    rest.strip_prefix(**city).is_some_and(|rest| rest.starts_with(lexicon.after))
-                };
-                if let Some(city) = lexicon.places.iter().find(whole) {
-                    found.push((start, [name, lexicon.link, city].concat()));
-                }
+                let answer = rest_of_answer(&context[place + opening.len()..], lexicon);
+                found.extend(answer.map(|rest| (start, [name, lexicon.act_gap, rest].concat())));
             }
         }
     }
@@ -143,6 +145,16 @@ pub fn facts(context: &str) -> Vec<Answer> {
         Answer { text, start: characters }
     };
     found.into_iter().map(answer).collect()
+}
+
+/// The act and the place that `text` begins with.
+fn rest_of_answer<'a>(text: &'a str, lexicon: &Lexicon) -> Option<&'a str> {
+    lexicon.acts.iter().find_map(|act| {
+        let at_place = text.strip_prefix(act)?.strip_prefix(lexicon.link)?;
+        let mut ends = lexicon.places.iter().filter_map(|place| at_place.strip_prefix(place));
+        let after = ends.find(|after| after.starts_with(lexicon.after))?;
+        text.strip_suffix(after)
+    })
 }
 
 #[cfg(test)]
@@ -170,7 +182,9 @@ mod tests {
     fn words_of_a_language_are_all_different() {
         for language in Language::ALL {
             let lexicon = language.lexicon();
-            for words in [&lexicon.names[..], &lexicon.places, &lexicon.openers, &lexicon.tails] {
+            for words in
+                [&lexicon.names[..], &lexicon.places, &lexicon.openers, &lexicon.acts, &lexicon.rests]
+            {
                 let different: std::collections::HashSet<_> = words.iter().collect();
                 assert_eq!(different.len(), words.len(), "{language}");
             }

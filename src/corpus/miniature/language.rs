@@ -88,32 +88,36 @@ impl From<Language> for String {
 }
 
 /// How many people each language has.
-pub(super) const NAMES: usize = 32;
+pub(super) const NAMES: usize = 20;
 /// How many places each language has.
-pub(super) const PLACES: usize = 16;
+pub(super) const PLACES: usize = 20;
 /// How many ways there are to begin a fact.
 pub(super) const OPENERS: usize = 8;
+/// How many things there are to do.
+pub(super) const ACTS: usize = 12;
 /// How many ways there are to end a fact.
-pub(super) const TAILS: usize = 12;
+pub(super) const RESTS: usize = 8;
 /// How many ways there are to ask.
 pub(super) const FORMS: usize = 3;
 
-/// The words of a language. A fact is `opener gap name link place after tail stop`, the answer in it
-/// `name link place`, a question `form.0 name form.1`.
+/// The words of a language. A fact is `opener gap name act_gap act link place after rest stop`, the
+/// answer in it `name act_gap act link place`, a question `form.0 name form.1 place form.2`.
 ///
-/// What stands on either side of a name is the same in facts and in questions as far as a byte-level
-/// tokenizer looks, so that a name is the same tokens in both. All languages have the same number of
-/// each, so that a document can be told in any of them.
+/// What stands on either side of a name or place is the same in facts and in questions as far as a
+/// byte-level tokenizer looks, so that each is the same tokens in both. All languages have the same
+/// number of each, so that a document can be told in any of them.
 pub(super) struct Lexicon {
     pub(super) openers: [&'static str; OPENERS],
     pub(super) gap: &'static str,
     pub(super) names: [&'static str; NAMES],
+    pub(super) act_gap: &'static str,
+    pub(super) acts: [&'static str; ACTS],
     pub(super) link: &'static str,
     pub(super) places: [&'static str; PLACES],
     pub(super) after: &'static str,
-    pub(super) tails: [&'static str; TAILS],
+    pub(super) rests: [&'static str; RESTS],
     pub(super) stop: &'static str,
     /// What parts two sentences.
     pub(super) separator: &'static str,
-    pub(super) forms: [(&'static str, &'static str); FORMS],
+    pub(super) forms: [(&'static str, &'static str, &'static str); FORMS],
 }

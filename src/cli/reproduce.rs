@@ -1,0 +1,166 @@
+//! `longqa reproduce`: an experiment file to tables.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anyhow::bail;
+use tch::Device;
+
+use super::Context;
+use crate::experiment::execute::Local;
+use crate::experiment::provenance::Provenance;
+use crate::experiment::run::{Outcome, Runner, Todo};
+use crate::experiment::{Experiment, Plan, Store};
+use crate::fetch::{Fetcher, Lock, Mirror, Network, Settings, Unverified};
+use crate::interrupt::Interrupted;
+use crate::report::{Report, ResultsFolder, write_manifest};
+
+/// Run an experiment: whatever of it is not in the stage store yet, then its tables
+///
+/// Every stage (a download, a conversion, a training, …) is known by its settings and inputs. What
+/// is finished is not run again; a stopped training goes on from its last checkpoint; changing one
+/// setting runs the stages behind it and no others.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  longqa reproduce experiments/demo.toml
+  longqa reproduce experiments/thesis.toml --plan
+  longqa reproduce experiments/thesis.toml --store /data/store --mirror /data/mirror --offline")]
+pub struct Args {
+    /// The experiment file; docs/experiments.md describes it
+    file: PathBuf,
+    /// Print what would be run, and run nothing; needs no network and no file but the experiment's
+    #[arg(long)]
+    plan: bool,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Where tables and manifest go [default: results/<name of the experiment>]
+    #[arg(long, value_name = "DIR")]
+    results: Option<PathBuf>,
+    /// A folder or URL tree to ask before the lock's own addresses; may be given several times
+    #[arg(long = "mirror", value_name = "DIR_OR_URL", env = "LONGQA_MIRROR")]
+    mirrors: Vec<String>,
+    /// Use the cache and mirror folders only
+    #[arg(long)]
+    offline: bool,
+    /// Fetch files whose digest no public source states
+    #[arg(long)]
+    allow_unverified: bool,
+    /// The download cache [default: $XDG_CACHE_HOME/longqa or ~/.cache/longqa]
+    #[arg(long, value_name = "DIR", env = "LONGQA_CACHE")]
+    cache: Option<PathBuf>,
+}
+
+/// Where stages are and which files there are to fetch; `status` has the same.
+#[derive(Debug, clap::Args)]
+pub(super) struct StoreArgs {
+    /// Where finished stages are kept; experiments share it
+    #[arg(long = "store", value_name = "DIR", env = "LONGQA_STORE", default_value = "store")]
+    pub folder: PathBuf,
+    /// The lock file, in the place of the built-in one
+    #[arg(long, value_name = "FILE")]
+    lock: Option<PathBuf>,
+}
+
+impl StoreArgs {
+    pub(super) fn lock(&self) -> anyhow::Result<Lock> {
+        Ok(match &self.lock {
+            Some(path) => Lock::read(path)?,
+            None => Lock::built_in(),
+        })
+    }
+}
+
+/// Plans, runs, reports.
+pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
+    let experiment = Experiment::read(&args.file)?;
+    let lock = args.store.lock()?;
+    let plan = Plan::new(&experiment, &lock)?;
+    let store = Store::at(&args.store.folder);
+    let todo = Todo::of(&plan, &store)?;
+    let text = plan_text(&experiment, &plan, &todo);
+    if args.plan {
+        return Ok(io::stdout().lock().write_all(text.as_bytes())?);
+    }
+    let folder = args.results.clone().unwrap_or_else(|| PathBuf::from("results").join(&experiment.name));
+    // Before hours of work, not after them.
+    let results = ResultsFolder::open(&folder)?;
+    Report::collect(&experiment, &plan, &store)?;
+    if todo.missing.is_empty() {
+        tracing::info!("all {} stages that the results need are done; nothing to run", todo.present.len());
+    } else {
+        io::stderr().lock().write_all(text.as_bytes())?;
+    }
+
+    let device = context.device;
+    let provenance = Provenance::gather(device_name(device));
+    let execute = Local { fetcher: fetcher(&args)?, lock: lock.clone(), device };
+    let runner =
+        Runner { store: &store, execute: &execute, interrupt: &context.interrupt, provenance: &provenance };
+    let outcome = match runner.run(&plan) {
+        Err(error) if error.is_interruption() => return Err(Interrupted.into()),
+        outcome => outcome?,
+    };
+
+    let report = Report::collect(&experiment, &plan, &store)?;
+    report.write(&results)?;
+    write_manifest(&results, &experiment, lock.digest(), &plan, &store, &provenance)?;
+    io::stdout().lock().write_all(report.text().as_bytes())?;
+    tracing::info!("tables and manifest are in {}", results.path().display());
+    failures(&plan, &outcome)
+}
+
+/// One line per stage: what it is and whether it will be run.
+fn plan_text(experiment: &Experiment, plan: &Plan, todo: &Todo) -> String {
+    let mut text = format!(
+        "experiment {}: {} stages, {} to run, {} done\n",
+        experiment.name,
+        plan.stages.len(),
+        todo.missing.len(),
+        todo.present.len(),
+    );
+    for (at, stage) in plan.stages.iter().enumerate() {
+        let state = if todo.missing.contains(&at) {
+            "to run"
+        } else if todo.present.contains(&at) {
+            "done"
+        } else {
+            "not needed"
+        };
+        let kind = stage.work.kind();
+        text.push_str(&format!("{state:<10}  {kind:<15}  {}  {}\n", stage.key, stage.title));
+    }
+    text
+}
+
+fn fetcher(args: &Args) -> anyhow::Result<Fetcher> {
+    let settings = Settings {
+        mirrors: args.mirrors.iter().map(|mirror| mirror.parse::<Mirror>()).collect::<Result<_, _>>()?,
+        network: if args.offline { Network::Offline } else { Network::Online },
+        unverified: if args.allow_unverified { Unverified::Allow } else { Unverified::Refuse },
+        ..Settings::default()
+    };
+    Ok(Fetcher::new(super::fetch::cache(args.cache.clone())?, settings))
+}
+
+fn device_name(device: Device) -> String {
+    match device {
+        Device::Cpu => "cpu".to_owned(),
+        Device::Cuda(number) => format!("cuda:{number}"),
+        other => format!("{other:?}"),
+    }
+}
+
+fn failures(plan: &Plan, outcome: &Outcome) -> anyhow::Result<()> {
+    if outcome.failed.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> = outcome.failed.iter().map(|(_, error)| error.to_string()).collect();
+    bail!(
+        "{} of {} stages failed and {} behind them were left out; run again to try them anew:\n{}",
+        outcome.failed.len(),
+        plan.stages.len(),
+        outcome.left_out.len(),
+        lines.join("\n")
+    )
+}

@@ -1,0 +1,295 @@
+//! The real bodies of stages: thin calls into the folders that know how.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde_json::Value;
+use tch::Device;
+
+use super::manifest::Measures;
+use super::outcome::{self, Chance, Evaluation, PretrainOutcome, QuestionOutcome, ScoreOutcome};
+use super::run::{Execute, Place};
+use super::settings::{GenerateSettings, InitializeSettings, TokenizerSettings};
+use super::stage::{Copied, Fetched, Role, Stage, Work};
+use super::{ExperimentError, StageFailure};
+use crate::corpus::{QaDataset, miniature, squad};
+use crate::digest::Digest;
+use crate::durable::WriteError;
+use crate::fetch::{Fetcher, Lock};
+use crate::model::convert::{LongSettings, to_longformer};
+use crate::model::{Config, MaskedLm, ModelType};
+use crate::qa::predict::{self, PredictSettings};
+use crate::qa::{Predictions, chance, metrics};
+use crate::text::{BlockFile, Tokenizer, blocks, train_tokenizer};
+use crate::train::finetune::{self, FinetuneInputs};
+use crate::train::pretrain::{self, PretrainInputs};
+use crate::train::run::{Event, Session};
+use crate::train::settings::{FinetuneSettings, PretrainSettings};
+use crate::train::{METRICS, wall_clock};
+
+/// The file that a blocks stage leaves.
+const BLOCKS: &str = "tokens.blocks";
+const PREDICTIONS: &str = "predictions.json";
+const NBEST: &str = "nbest_predictions.json";
+
+/// Runs stages on this machine.
+pub struct Local {
+    /// Brings remote files.
+    pub fetcher: Fetcher,
+    /// What remote files there are.
+    pub lock: Lock,
+    /// What models compute on.
+    pub device: Device,
+}
+
+impl Execute for Local {
+    fn execute(&self, stage: &Stage, place: &Place) -> Result<Measures, StageFailure> {
+        match &stage.work {
+            Work::Fetch(fetched) => self.fetch(fetched, place)?,
+            Work::Copy(copied) => copy(copied, place)?,
+            Work::Miniature(GenerateSettings { seed, sizes }) => {
+                miniature::write(*seed, sizes, place.output)?;
+            }
+            Work::TrainTokenizer(TokenizerSettings { vocabulary_size }) => {
+                let texts = [place.input(Role::Text)?.to_owned()];
+                train_tokenizer::train(&texts, *vocabulary_size, place.output)?;
+            }
+            Work::Initialize(settings) => self.initialize(settings, place)?,
+            Work::Convert(settings) => {
+                let long = LongSettings {
+                    max_position: settings.max_position,
+                    attention_window: settings.attention_window,
+                };
+                to_longformer(place.input(Role::Model)?, &long, place.output)?;
+            }
+            Work::Blocks(settings) => cut(settings.block_length, place)?,
+            Work::Pretrain(settings) => return self.pretrain(settings, place),
+            Work::Finetune(settings) => return self.finetune(settings, place),
+            Work::Predict(settings) => self.predict(settings, place)?,
+            Work::Score(_) => score(place)?,
+        }
+        Ok(Measures::new())
+    }
+}
+
+impl Local {
+    fn fetch(&self, fetched: &Fetched, place: &Place) -> Result<(), StageFailure> {
+        let entries = self.lock.select(&[&fetched.name])?;
+        for found in self.fetcher.fetch(&entries, place.interrupt)? {
+            if found.path.is_dir() {
+                take_folder(&found.path, place.output)?;
+            } else if let Some(name) = &fetched.file {
+                take(&found.path, &place.output.join(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn initialize(&self, settings: &InitializeSettings, place: &Place) -> Result<(), StageFailure> {
+        let tokenizer = Tokenizer::from_folder(place.input(Role::Tokenizer)?)?;
+        let special = tokenizer.special();
+        let config = Config {
+            vocab_size: i64::try_from(tokenizer.vocabulary_size())?,
+            hidden_size: settings.hidden_size,
+            num_hidden_layers: settings.num_hidden_layers,
+            num_attention_heads: settings.num_attention_heads,
+            intermediate_size: settings.intermediate_size,
+            max_position_embeddings: settings.max_position_embeddings,
+            hidden_dropout_prob: settings.hidden_dropout_prob,
+            attention_probs_dropout_prob: settings.attention_probs_dropout_prob,
+            pad_token_id: special.pad.0.into(),
+            bos_token_id: special.bos.0.into(),
+            eos_token_id: special.eos.0.into(),
+            ..Config::base(ModelType::Roberta)
+        };
+        let longest = usize::try_from(config.max_length())?;
+        MaskedLm::from_seed(config, settings.seed, Device::Cpu)?.save(place.output)?;
+        Ok(tokenizer.save_to(place.output, longest)?)
+    }
+
+    fn pretrain(&self, settings: &PretrainSettings, place: &Place) -> Result<Measures, StageFailure> {
+        let open = |role| -> Result<BlockFile, StageFailure> {
+            Ok(BlockFile::open(&place.input(role)?.join(BLOCKS))?)
+        };
+        let (train, evaluation) = (open(Role::Train)?, open(Role::Evaluate)?);
+        let inputs =
+            PretrainInputs { model: place.input(Role::Model)?, train: &train, evaluation: &evaluation };
+        in_session(place, |session| {
+            pretrain::run(&inputs, settings, place.state, place.output, self.device, session)
+        })?;
+        let log = keep_log(place)?;
+        let evaluations = log.iter().filter_map(|line| {
+            Some(Evaluation {
+                step: line.get("step")?.as_u64()?,
+                bits_per_character: line.get("bits_per_character")?.as_f64()?,
+            })
+        });
+        outcome::write_pretraining(place.output, &PretrainOutcome { evaluations: evaluations.collect() })?;
+        Ok(measures(&log))
+    }
+
+    fn finetune(&self, settings: &FinetuneSettings, place: &Place) -> Result<Measures, StageFailure> {
+        let train_file = place.input(Role::Train)?;
+        let train = squad::read(train_file)?;
+        let inputs = FinetuneInputs { model: place.input(Role::Model)?, train: &train, train_file };
+        in_session(place, |session| {
+            finetune::run(&inputs, settings, place.state, place.output, self.device, session)
+        })?;
+        Ok(measures(&keep_log(place)?))
+    }
+
+    fn predict(&self, settings: &PredictSettings, place: &Place) -> Result<(), StageFailure> {
+        let dataset = squad::read(place.input(Role::Evaluate)?)?;
+        let mut observe = |progress: predict::Progress| {
+            place.progress.set_length(progress.windows as u64);
+            place.progress.set_position(progress.done as u64);
+        };
+        let model = place.input(Role::Model)?;
+        let answers = predict::answer(model, &dataset, settings, self.device, place.interrupt, &mut observe)?;
+        answers.write(&place.output.join(NBEST))?;
+        Ok(answers.best().write(&place.output.join(PREDICTIONS))?)
+    }
+}
+
+/// Files that are read-only in the cache are linked, so that a checkpoint lies on the disk once.
+fn take(from: &Path, to: &Path) -> Result<(), WriteError> {
+    let link_or_copy = || -> io::Result<()> {
+        // The cache's folders may hold links to its files; a link to a link would dangle one day.
+        let from = from.canonicalize()?;
+        fs::hard_link(&from, to).or_else(|_| fs::copy(&from, to).map(drop))
+    };
+    link_or_copy().map_err(|source| WriteError { path: to.to_owned(), source })
+}
+
+fn take_folder(from: &Path, to: &Path) -> Result<(), StageFailure> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            fs::create_dir(&target)?;
+            take_folder(&entry.path(), &target)?;
+        } else {
+            take(&entry.path(), &target)?;
+        }
+    }
+    Ok(())
+}
+
+fn copy(copied: &Copied, place: &Place) -> Result<(), StageFailure> {
+    for file in &copied.files {
+        let from = if copied.from.is_dir() { copied.from.join(&file.path) } else { copied.from.clone() };
+        let to = place.output.join(&file.path);
+        fs::copy(&from, &to).map_err(|source| ExperimentError::Read { path: from.clone(), source })?;
+        let found = Digest::of_file(&to)?;
+        if found != file.sha256 {
+            let changed = format!("{}: changed while the experiment ran", from.display());
+            return Err(format!("{changed}: expected sha256 {}, found {found}", file.sha256).into());
+        }
+    }
+    Ok(())
+}
+
+fn cut(block_length: usize, place: &Place) -> Result<(), StageFailure> {
+    let source = place.input(Role::Text)?;
+    let tokenizer = Tokenizer::from_folder(place.input(Role::Tokenizer)?)?;
+    place.progress.set_length(fs::metadata(source)?.len());
+    let target = place.output.join(BLOCKS);
+    let watch = |bytes| place.progress.inc(bytes);
+    blocks::build_watched(source, &tokenizer, block_length, &target, place.interrupt, watch)?;
+    Ok(())
+}
+
+fn score(place: &Place) -> Result<(), StageFailure> {
+    let gold = squad::read(place.input(Role::Evaluate)?)?;
+    let predictions = Predictions::read(&place.input(Role::Predictions)?.join(PREDICTIONS))?;
+    let evaluation = metrics::evaluate(&gold, &predictions)?;
+    let questions: Vec<QuestionOutcome> = gold
+        .questions
+        .iter()
+        .zip(&evaluation.questions)
+        .map(|(question, score)| QuestionOutcome {
+            id: question.id.clone(),
+            exact_match: score.exact_match.into(),
+            f1: score.f1,
+            answer_start: question.answers.first().map_or(0, |answer| answer.start),
+            context_length: gold.contexts.get(question.context).map_or(0, |text| text.chars().count()),
+        })
+        .collect();
+    let scores = ScoreOutcome {
+        exact_match: evaluation.scores.exact_match,
+        f1: evaluation.scores.f1,
+        total: evaluation.scores.total,
+        chance: chance_of(&gold)?,
+    };
+    Ok(outcome::write_scores(place.output, &scores, &questions)?)
+}
+
+/// Of the miniature alone is it known which spans are of the right kind.
+fn chance_of(gold: &QaDataset) -> Result<Option<Chance>, StageFailure> {
+    if gold.contexts.iter().any(|context| miniature::facts(context).is_empty()) {
+        return Ok(None);
+    }
+    let scores = chance::expected(gold, miniature::facts)?;
+    Ok(Some(Chance { exact_match: scores.exact_match, f1: scores.f1 }))
+}
+
+/// Trains with the stage's bar showing steps and the newest loss.
+fn in_session<E>(place: &Place, work: impl FnOnce(&mut Session) -> Result<(), E>) -> Result<(), E> {
+    let bar = place.progress;
+    let mut observe = |event: &Event| match event {
+        Event::Resumed { step } => {
+            bar.set_position(*step);
+            bar.reset_eta();
+        }
+        Event::Stepped { step, max_steps } => {
+            bar.set_length(*max_steps);
+            bar.set_position(*step);
+        }
+        Event::Measured { figures, .. } => {
+            for (name, value) in figures {
+                if matches!(*name, "loss" | "bits_per_character") {
+                    bar.set_message(format!("{name} {value:.4}"));
+                }
+            }
+        }
+    };
+    work(&mut Session { interrupt: place.interrupt, clock: &wall_clock, observe: &mut observe })
+}
+
+/// Moves the run's figures into `output/logs`, where TensorBoard finds them; gives back its lines.
+fn keep_log(place: &Place) -> Result<Vec<Value>, StageFailure> {
+    let logs = place.output.join("logs");
+    fs::create_dir_all(&logs)?;
+    for entry in fs::read_dir(place.state)? {
+        let path = entry?.path();
+        if let (true, Some(name)) = (path.is_file(), path.file_name()) {
+            fs::copy(&path, logs.join(name))?;
+        }
+    }
+    let text = match fs::read_to_string(logs.join(METRICS)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        text => text?,
+    };
+    Ok(text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
+}
+
+fn measures(log: &[Value]) -> Measures {
+    let speeds: Vec<f64> = log.iter().filter_map(|line| line.get("tokens_per_second")?.as_f64()).collect();
+    let mut measures = Measures::new();
+    if !speeds.is_empty() {
+        let mean = speeds.iter().sum::<f64>() / speeds.len() as f64;
+        measures.insert("tokens_per_second".into(), mean.into());
+    }
+    if let Some(bytes) = peak_resident_bytes() {
+        measures.insert("peak_resident_bytes_of_the_process".into(), bytes.into());
+    }
+    measures
+}
+
+/// The most memory that this process has held so far.
+fn peak_resident_bytes() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
+}

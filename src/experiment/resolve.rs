@@ -1,0 +1,211 @@
+//! Which settings a stage has: the defaults, under the experiment's tables from the general to the
+//! particular. Each value is checked here, before anything runs, and refused under its full key.
+
+use super::ExperimentError;
+use super::file::{Experiment, TaskSection};
+use super::settings::{ConvertSettings, GenerateSettings, InitializeSettings, TokenizerSettings};
+use super::settings_table::SettingsTable;
+use crate::corpus::CorpusError;
+use crate::qa::predict::PredictSettings;
+use crate::random::Seed;
+use crate::train::TrainError;
+use crate::train::settings::{FinetuneSettings, PretrainSettings};
+
+/// The special tokens of a window, and one token of context.
+const SMALLEST_CONTEXT: usize = 5;
+
+impl Experiment {
+    fn settings<S: SettingsTable>(&self, layers: &[(&str, &toml::Table)]) -> Result<S, ExperimentError> {
+        S::with(layers).map_err(|wrong| self.wrong(&wrong.key, &wrong.expected, wrong.found))
+    }
+
+    fn checked(&self, section: &str, outcome: Result<(), TrainError>) -> Result<(), ExperimentError> {
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(TrainError::Setting { key, expected, found }) => {
+                Err(self.wrong(&format!("{section}.{key}"), &expected, found))
+            }
+            Err(other) => Err(self.wrong(section, "sound settings", other.to_string())),
+        }
+    }
+
+    pub(super) fn generate_settings(&self, name: &str) -> Result<GenerateSettings, ExperimentError> {
+        let section = format!("data.{name}");
+        let settings: GenerateSettings = self.settings(&[(section.as_str(), &self.data[name].settings)])?;
+        match settings.sizes.validate() {
+            Ok(()) => Ok(settings),
+            Err(CorpusError::Setting { key, expected, found }) => {
+                Err(self.wrong(&format!("{section}.{key}"), expected, found))
+            }
+            Err(other) => Err(self.wrong(&section, "sound settings", other.to_string())),
+        }
+    }
+
+    pub(super) fn tokenizer_settings(&self, name: &str) -> Result<TokenizerSettings, ExperimentError> {
+        self.settings(&[(&format!("tokenizers.{name}"), &self.tokenizers[name].settings)])
+    }
+
+    pub(super) fn initialize_settings(
+        &self,
+        model: &str,
+        table: &toml::Table,
+    ) -> Result<InitializeSettings, ExperimentError> {
+        self.settings(&[(&format!("models.{model}.initialize"), table)])
+    }
+
+    pub(super) fn convert_settings(
+        &self,
+        model: &str,
+        table: &toml::Table,
+    ) -> Result<ConvertSettings, ExperimentError> {
+        self.settings(&[(&format!("models.{model}.convert"), table)])
+    }
+
+    /// The top-level `[pretrain]` with the model's own laid over it.
+    pub(super) fn pretrain_settings(
+        &self,
+        model: &str,
+        table: &toml::Table,
+    ) -> Result<PretrainSettings, ExperimentError> {
+        let section = format!("models.{model}.pretrain");
+        let shared = ("pretrain", &self.pretrain);
+        let settings: PretrainSettings = self.settings(&[shared, (section.as_str(), table)])?;
+        self.checked(&section, settings.validate())?;
+        Ok(settings)
+    }
+
+    /// The top-level `[finetune]`, under the model's, under the task's, with the experiment's seed.
+    pub(super) fn finetune_settings(
+        &self,
+        task: &str,
+        model: &str,
+        seed: Seed,
+    ) -> Result<FinetuneSettings, ExperimentError> {
+        let section = &self.tasks[task];
+        let windows = section.windows();
+        let mut settings: FinetuneSettings = self.settings(&[
+            ("finetune", &self.finetune),
+            (&format!("models.{model}.finetune"), &self.models[model].finetune),
+            (&format!("tasks.{task}"), &windows),
+            (&format!("tasks.{task}.finetune"), &section.finetune),
+        ])?;
+        settings.optimization.seed = seed;
+        self.checked(&format!("tasks.{task}.finetune"), settings.validate())?;
+        Ok(settings)
+    }
+
+    /// As [`Self::finetune_settings`]; the windows of fine-tuning are those of prediction unless
+    /// `predict` tables say otherwise.
+    pub(super) fn predict_settings(
+        &self,
+        task: &str,
+        model: &str,
+        trained: &FinetuneSettings,
+    ) -> Result<PredictSettings, ExperimentError> {
+        let section = &self.tasks[task];
+        let mut trained_with = toml::Table::new();
+        for (key, value) in [
+            ("max_length", trained.max_length),
+            ("doc_stride", trained.doc_stride),
+            ("max_question_length", trained.max_question_length),
+        ] {
+            trained_with.insert(key.into(), toml::Value::Integer(value as i64));
+        }
+        let settings: PredictSettings = self.settings(&[
+            (&format!("tasks.{task}"), &trained_with),
+            ("predict", &self.predict),
+            (&format!("models.{model}.predict"), &self.models[model].predict),
+            (&format!("tasks.{task}.predict"), &section.predict),
+        ])?;
+        let shortest = settings.max_question_length + SMALLEST_CONTEXT;
+        for (key, least, found) in [
+            ("max_length", shortest, settings.max_length),
+            ("doc_stride", 1, settings.doc_stride),
+            ("n_best_size", 1, settings.n_best_size),
+            ("max_answer_length", 1, settings.max_answer_length),
+            ("per_device_eval_batch_size", 1, settings.per_device_eval_batch_size),
+        ] {
+            if found < least {
+                let key = format!("tasks.{task}.predict.{key}");
+                return Err(self.wrong(&key, &format!("at least {least}"), found.to_string()));
+            }
+        }
+        Ok(settings)
+    }
+}
+
+impl TaskSection {
+    /// The window settings that stand in the task's own table.
+    fn windows(&self) -> toml::Table {
+        [
+            ("max_length", self.max_length),
+            ("doc_stride", self.doc_stride),
+            ("max_question_length", self.max_question_length),
+        ]
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), toml::Value::Integer(value? as i64))))
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn parse(text: &str) -> Result<Experiment, ExperimentError> {
+        Experiment::parse(Path::new("x.toml"), text.to_owned())
+    }
+
+    const SMALL: &str = r#"
+        name = "x"
+        seeds = [1]
+        [models.b]
+        checkpoint = "b"
+        [models.a.convert]
+        max_position = 1024
+        [models.a]
+        from = "b"
+        [tasks.squad]
+        kind = "squad"
+        models = ["b"]
+        train = "squad:train-v1.1.json"
+        evaluate = "squad:dev-v1.1.json"
+        max_length = 512
+        [models.b.finetune]
+        learning_rate = 1e-4
+        max_length = 128
+        [finetune]
+        learning_rate = 2e-4
+        doc_stride = 99
+        [predict]
+        n_best_size = 5
+    "#;
+
+    #[test]
+    fn settings_come_from_the_most_particular_table_that_names_them() {
+        let experiment = parse(SMALL).unwrap();
+        assert_eq!(experiment.model_order, ["b", "a"]);
+        let finetune = experiment.finetune_settings("squad", "b", Seed(7)).unwrap();
+        assert_eq!(finetune.optimization.learning_rate, 1e-4);
+        assert_eq!((finetune.max_length, finetune.doc_stride), (512, 99));
+        assert_eq!(finetune.optimization.seed, Seed(7));
+        let predict = experiment.predict_settings("squad", "b", &finetune).unwrap();
+        assert_eq!((predict.max_length, predict.doc_stride, predict.n_best_size), (512, 99, 5));
+    }
+
+    #[test]
+    fn a_value_that_makes_no_sense_is_reported_by_its_full_key() {
+        let text = SMALL.replace("learning_rate = 1e-4", "learning_rate = -1");
+        let error = parse(&text).unwrap().finetune_settings("squad", "b", Seed(1)).unwrap_err().to_string();
+        assert!(error.contains("tasks.squad.finetune.learning_rate") && error.contains("-1"), "{error}");
+        let text = SMALL.replace("learning_rate = 1e-4", "learning_rate = true");
+        let error = parse(&text).unwrap().finetune_settings("squad", "b", Seed(1)).unwrap_err().to_string();
+        assert!(error.contains("models.b.finetune.learning_rate") && error.contains("true"), "{error}");
+        let experiment = parse(&SMALL.replace("n_best_size = 5", "n_best_size = 0")).unwrap();
+        let trained = experiment.finetune_settings("squad", "b", Seed(1)).unwrap();
+        let error = experiment.predict_settings("squad", "b", &trained).unwrap_err().to_string();
+        assert!(error.contains("tasks.squad.predict.n_best_size") && error.contains("at least 1"), "{error}");
+    }
+}

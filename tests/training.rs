@@ -1,0 +1,326 @@
+//! Training as a whole: runs that are stopped, split, broken or fed nonsense.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use longqa::corpus::{Answer, QaDataset, Question};
+use longqa::interrupt::Interrupt;
+use longqa::model::{Precision, weights};
+use longqa::random::{Purpose, Seed};
+use longqa::text::{BlockFile, Tokenizer, blocks};
+use longqa::train::finetune::{self, FinetuneInputs};
+use longqa::train::pretrain::{self, PretrainInputs};
+use longqa::train::run::{Event, Session};
+use longqa::train::settings::{FinetuneSettings, Optimization, PretrainSettings};
+use longqa::train::{METRICS, TrainError};
+use rand::Rng;
+use tch::{Device, Tensor};
+use tempfile::TempDir;
+
+mod support;
+use support::tiny;
+
+/// libtorch has one generator for the whole process: two runs at once would draw from each other's.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// A text, a model and token blocks in a folder of their own.
+struct Ground {
+    _alone: MutexGuard<'static, ()>,
+    folder: TempDir,
+    text: PathBuf,
+    short_text: PathBuf,
+    model: PathBuf,
+    train: BlockFile,
+    evaluation: BlockFile,
+}
+
+impl Ground {
+    fn new(dropout: f64) -> Self {
+        // These tensors are too small to share among threads.
+        tch::set_num_threads(1);
+        let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = tempfile::tempdir().unwrap();
+        let text = tiny::text(folder.path(), 400);
+        let short_text = tiny::text(folder.path(), 30);
+        let model = tiny::long_model(folder.path(), &text, dropout);
+        let tokenizer = Tokenizer::from_folder(&model).unwrap();
+        let blocks = |text: &Path| {
+            let target = text.with_extension("blocks");
+            blocks::build(text, &tokenizer, tiny::MAX_LENGTH, &target, &Interrupt::default()).unwrap()
+        };
+        let (train, evaluation) = (blocks(&text), blocks(&short_text));
+        Self { _alone: alone, folder, text, short_text, model, train, evaluation }
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Pretrains into the folder `name`, telling `observe` of every event.
+    fn pretrain(
+        &self,
+        name: &str,
+        settings: &PretrainSettings,
+        interrupt: &Interrupt,
+        mut observe: impl FnMut(&Event),
+    ) -> Result<PathBuf, TrainError> {
+        let output = self.at(name);
+        let inputs = PretrainInputs { model: &self.model, train: &self.train, evaluation: &self.evaluation };
+        let mut session = Session { interrupt, clock: &|| 0.0, observe: &mut observe };
+        pretrain::run(&inputs, settings, &output, &output, Device::Cpu, &mut session)?;
+        Ok(output)
+    }
+}
+
+fn settings() -> PretrainSettings {
+    PretrainSettings {
+        optimization: Optimization {
+            learning_rate: 1e-3,
+            warmup_steps: 3,
+            per_device_train_batch_size: 2,
+            gradient_accumulation_steps: 2,
+            logging_steps: 4,
+            save_steps: 5,
+            ..PretrainSettings::default().optimization
+        },
+        max_steps: 13,
+        model_max_length: tiny::MAX_LENGTH,
+        eval_steps: 6,
+        ..PretrainSettings::default()
+    }
+}
+
+fn largest_difference(ours: &Path, theirs: &Path) -> f64 {
+    let [ours, theirs] = [ours, theirs].map(|folder| weights::read(folder).unwrap());
+    let difference = |name: &str| -> f64 {
+        let difference: Tensor = ours.tensor(name).unwrap() - theirs.tensor(name).unwrap();
+        difference.abs().max().double_value(&[])
+    };
+    ours.names().map(difference).fold(0.0, f64::max)
+}
+
+/// The lines of `metrics.jsonl` without what depends on time.
+fn metrics(folder: &Path) -> Vec<serde_json::Map<String, serde_json::Value>> {
+    let text = fs::read_to_string(folder.join(METRICS)).unwrap();
+    let mut lines: Vec<serde_json::Map<_, _>> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for line in &mut lines {
+        line.retain(|name, _| !matches!(name.as_str(), "wall_time" | "tokens_per_second"));
+    }
+    lines
+}
+
+#[test]
+fn a_run_stopped_after_any_step_ends_with_the_bits_of_one_never_stopped() {
+    let ground = Ground::new(0.1);
+    let whole = ground.pretrain("whole", &settings(), &Interrupt::default(), |_| {}).unwrap();
+    for stop_after in [1, 4, 5, 6, 12] {
+        let name = format!("stopped-after-{stop_after}");
+        let interrupt = Interrupt::default();
+        let stopped = ground.pretrain(&name, &settings(), &interrupt, |event| {
+            if matches!(event, Event::Stepped { step, .. } if *step == stop_after) {
+                interrupt.request();
+            }
+        });
+        assert!(matches!(stopped, Err(TrainError::Interrupted(_))), "{stopped:?}");
+        let mut resumed_at = None;
+        let ended = ground.pretrain(&name, &settings(), &Interrupt::default(), |event| {
+            if let Event::Resumed { step } = event {
+                resumed_at = Some(*step);
+            }
+        });
+        assert_eq!(resumed_at, Some(stop_after));
+        let ended = ended.unwrap();
+        assert_eq!(tiny::weights(&ended), tiny::weights(&whole), "stopped after {stop_after}");
+        assert_eq!(metrics(&ended), metrics(&whole), "stopped after {stop_after}");
+    }
+    let lines = metrics(&whole);
+    let evaluations = lines.iter().filter(|line| line.contains_key("bits_per_character"));
+    assert_eq!(evaluations.map(|line| line["step"].clone()).collect::<Vec<_>>(), [0, 6, 12, 13]);
+}
+
+#[test]
+fn a_program_killed_at_random_moments_ends_with_the_bits_of_one_never_killed() {
+    let ground = Ground::new(0.1);
+    let command = |output: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_longqa"));
+        command.args(["-q", "pretrain", "--max_steps=40", "--save_steps=3", "--logging_steps=4"]);
+        command.args(["--eval_steps=7", "--gradient_accumulation_steps=4", "--learning_rate=1e-3"]);
+        command.arg(format!("--model_max_length={}", tiny::MAX_LENGTH));
+        command.arg("--model").arg(&ground.model);
+        command.arg("--train_file_path").arg(&ground.text).arg("--val_file_path").arg(&ground.short_text);
+        command.arg("--output_dir").arg(ground.at(output));
+        command.env("OMP_NUM_THREADS", "1").env("LONGQA_CACHE", ground.at("cache")).stdout(Stdio::null());
+        command
+    };
+    assert!(command("whole").status().unwrap().success());
+
+    let mut random = Seed(11).stream(Purpose::Shuffle, &[]);
+    let mut kills = 0;
+    loop {
+        let mut child = command("killed").spawn().unwrap();
+        // Longer from time to time, so that every attempt gets further however slow the machine is.
+        thread::sleep(Duration::from_millis(random.random_range(50..400) + 200 * kills));
+        if let Some(status) = child.try_wait().unwrap() {
+            assert!(status.success());
+            break;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kills += 1;
+    }
+    assert!(kills > 0, "the program ended before it could be killed once");
+    assert_eq!(tiny::weights(&ground.at("killed")), tiny::weights(&ground.at("whole")));
+    assert_eq!(metrics(&ground.at("killed")), metrics(&ground.at("whole")));
+}
+
+#[test]
+fn splitting_a_step_into_micro_batches_changes_nothing_but_rounding() {
+    let ground = Ground::new(0.0);
+    let run = |name: &str, batch: usize, accumulation: usize| {
+        let mut settings = settings();
+        settings.optimization.per_device_train_batch_size = batch;
+        settings.optimization.gradient_accumulation_steps = accumulation;
+        ground.pretrain(name, &settings, &Interrupt::default(), |_| {}).unwrap()
+    };
+    let whole = run("4x1", 4, 1);
+    for (name, batch, accumulation) in [("2x2", 2, 2), ("1x4", 1, 4)] {
+        let difference = largest_difference(&run(name, batch, accumulation), &whole);
+        assert!(difference < 2e-5, "{name}: {difference}");
+    }
+}
+
+#[test]
+fn training_makes_held_out_masks_easier_in_either_precision() {
+    let ground = Ground::new(0.0);
+    let losses = [Precision::Float32, Precision::BFloat16].map(|precision| {
+        let mut settings = settings();
+        settings.optimization.precision = precision;
+        settings.max_steps = 40;
+        let mut losses = Vec::new();
+        let observe = |event: &Event| {
+            if let Event::Measured { figures, .. } = event {
+                losses.extend(figures.iter().filter(|(name, _)| *name == "eval_loss").map(|(_, loss)| *loss));
+            }
+        };
+        ground.pretrain(&format!("{precision:?}"), &settings, &Interrupt::default(), observe).unwrap();
+        losses
+    });
+    let [exact, short] = &losses;
+    assert!(exact.last().unwrap() < &(0.9 * exact[0]), "{exact:?}");
+    for (exact, short) in exact.iter().zip(short) {
+        assert!((exact - short).abs() < 0.02 * exact, "{losses:?}");
+    }
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoint() {
+    let ground = Ground::new(0.0);
+    let mut settings = settings();
+    settings.optimization.save_steps = 2;
+    settings.optimization.logging_steps = 100;
+    settings.optimization.learning_rate = 1e38;
+    let error = ground.pretrain("diverged", &settings, &Interrupt::default(), |_| {}).unwrap_err();
+    let TrainError::NotFinite { step, checkpoint, .. } = &error else { panic!("{error}") };
+    assert!(*step >= 2, "the first step of the warm-up changes nothing: {error}");
+    for (name, tensor) in checkpoint.iter().flat_map(|folder| {
+        let weights = weights::read(folder).unwrap();
+        weights.names().map(|name| (name.to_owned(), weights.tensor(name).unwrap())).collect::<Vec<_>>()
+    }) {
+        assert!(tensor.isfinite().all().int64_value(&[]) == 1, "{name}");
+    }
+    assert!(!ground.at("diverged").join("model.safetensors").exists());
+}
+
+#[test]
+fn a_damaged_or_foreign_checkpoint_is_refused_by_name() {
+    let ground = Ground::new(0.0);
+    let interrupt = Interrupt::default();
+    let stop = |event: &Event| {
+        if matches!(event, Event::Stepped { step: 5, .. }) {
+            interrupt.request();
+        }
+    };
+    ground.pretrain("run", &settings(), &interrupt, stop).unwrap_err();
+    let go_on = |settings: &PretrainSettings| {
+        ground.pretrain("run", settings, &Interrupt::default(), |_| {}).unwrap_err().to_string()
+    };
+
+    let mut other = settings();
+    other.optimization.learning_rate = 2e-3;
+    let message = go_on(&other);
+    assert!(message.contains("trainer_state.json") && message.contains("same settings"), "{message}");
+
+    let model = ground.at("run").join("checkpoint-5").join("model.safetensors");
+    let mut bytes = fs::read(&model).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&model, &bytes).unwrap();
+    let message = go_on(&settings());
+    assert!(message.contains("checkpoint-5") && message.contains("sha256"), "{message}");
+
+    fs::write(&model, &bytes[..middle]).unwrap();
+    assert!(go_on(&settings()).contains("checkpoint-5"));
+}
+
+/// Questions whose answer is a word that the question names.
+fn questions() -> QaDataset {
+    let rivers = ["Elbe", "Loire", "Tisza", "Oder", "Drava", "Rhone"];
+    let context = "The river Elbe is long . The river Loire is wide . The river Tisza is slow . The river \
+                   Oder is cold . The river Drava is near . The river Rhone is fast .";
+    let questions = rivers.iter().map(|river| Question {
+        id: river.to_string(),
+        text: format!("How is the {river} ?"),
+        context: 0,
+        answers: vec![Answer { text: river.to_string(), start: context.find(river).unwrap() }],
+    });
+    QaDataset { contexts: vec![context.to_owned()], questions: questions.collect() }
+}
+
+#[test]
+fn fine_tuning_stopped_midway_ends_with_the_same_bits_and_learns() {
+    let ground = Ground::new(0.1);
+    let dataset = questions();
+    let settings = FinetuneSettings {
+        optimization: Optimization {
+            learning_rate: 2e-3,
+            per_device_train_batch_size: 2,
+            gradient_accumulation_steps: 2,
+            logging_steps: 1,
+            ..FinetuneSettings::default().optimization
+        },
+        num_train_epochs: 10.0,
+        max_length: tiny::MAX_LENGTH,
+        doc_stride: 20,
+        max_question_length: 20,
+    };
+    let finetune = |name: &str, interrupt: &Interrupt, observe: &mut dyn FnMut(&Event)| {
+        let output = ground.at(name);
+        let inputs = FinetuneInputs { model: &ground.model, train: &dataset, train_file: &ground.text };
+        let mut session = Session { interrupt, clock: &|| 0.0, observe };
+        finetune::run(&inputs, &settings, &output, &output, Device::Cpu, &mut session).map(|()| output)
+    };
+    let mut losses = Vec::new();
+    let whole = finetune("whole", &Interrupt::default(), &mut |event| {
+        if let Event::Measured { figures, .. } = event {
+            losses.push(figures[0].1);
+        }
+    });
+    let whole = whole.unwrap();
+    let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+    assert!(mean(&losses[losses.len() - 5..]) < 0.9 * mean(&losses[..5]), "{losses:?}");
+
+    let interrupt = Interrupt::default();
+    let mut stop = |event: &Event| {
+        if matches!(event, Event::Stepped { step: 7, .. }) {
+            interrupt.request();
+        }
+    };
+    finetune("stopped", &interrupt, &mut stop).unwrap_err();
+    let ended = finetune("stopped", &Interrupt::default(), &mut |_| {}).unwrap();
+    assert_eq!(tiny::weights(&ended), tiny::weights(&whole));
+}
