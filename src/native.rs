@@ -1,7 +1,7 @@
 //! Everything `unsafe`, behind safe functions; each block says why it is sound.
 //!
-//! Three things need it: memory maps, ending the process at once, and the libtorch calls that `tch`
-//! lacks (`csrc/longqa.cpp`).
+//! Four things need it: memory maps, the C library's allocator, ending the process at once, and the
+//! libtorch calls that `tch` lacks (`csrc/longqa.cpp`).
 
 #![allow(unsafe_code)]
 
@@ -31,6 +31,22 @@ pub fn map_file(path: &Path) -> io::Result<Mmap> {
 pub fn exit_now(code: i32) -> ! {
     // SAFETY: `_exit` may be called at any time from any thread, and does not come back.
     unsafe { _exit(code) }
+}
+
+/// Lets the C library keep freed memory instead of giving it back to the system. A training step
+/// frees and asks for the same large tensors again and again; mapping them anew each time costs a
+/// tenth and more of a step on CPUs. Call it before other threads start.
+pub fn keep_freed_memory() {
+    const M_TRIM_THRESHOLD: i32 = -1;
+    const M_TOP_PAD: i32 = -2;
+    const M_MMAP_MAX: i32 = -4;
+    const M_ARENA_MAX: i32 = -8;
+    for (parameter, value) in
+        [(M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, -1), (M_TOP_PAD, 64 << 20), (M_ARENA_MAX, 1)]
+    {
+        // SAFETY: `mallopt` takes any two numbers and refuses what it does not know.
+        let _refused_or_not = unsafe { mallopt(parameter, value) };
+    }
 }
 
 /// What one AdamW step is told.
@@ -129,6 +145,7 @@ fn checked(message: *mut c_char) -> Result<(), TchError> {
 
 unsafe extern "C" {
     fn _exit(code: i32) -> !;
+    fn mallopt(parameter: i32, value: i32) -> i32;
     fn longqa_free(message: *mut c_char);
     fn longqa_gradient_norm(
         gradients: *const *const C_tensor,

@@ -27,6 +27,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::causes;
 use crate::interrupt::{self, Interrupt, Interrupted};
+use crate::native;
 
 /// Does long-context ability learned on English transfer to other languages?
 #[derive(Debug, Parser)]
@@ -66,6 +67,7 @@ struct Context {
 
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
+    native::keep_freed_memory();
     let cli = Cli::parse();
     start_log(&cli);
     let outcome = Interrupt::listen().map_err(Into::into).and_then(|interrupt| {

@@ -34,7 +34,7 @@ pub fn in_session(
     let outcome = work(&mut Session {
         interrupt: &context.interrupt,
         clock: &wall_clock,
-        observe: &mut |event| bar.suspend(|| show(event, &bar)),
+        observe: &mut |event| show(event, &bar),
     });
     bar.finish_and_clear();
     outcome
@@ -45,7 +45,7 @@ fn show(event: &Event, bar: &ProgressBar) {
         Event::Resumed { step } => {
             bar.set_position(*step);
             bar.reset_eta();
-            tracing::info!("going on from the checkpoint at step {step}");
+            bar.suspend(|| tracing::info!("going on from the checkpoint at step {step}"));
         }
         Event::Stepped { step, max_steps } => {
             bar.set_length(*max_steps);
@@ -54,7 +54,7 @@ fn show(event: &Event, bar: &ProgressBar) {
         Event::Measured { step, figures } => {
             let figures: Vec<_> = figures.iter().map(|(name, value)| format!("{name} {value:.6}")).collect();
             if !figures.is_empty() {
-                tracing::info!("step {step}: {}", figures.join(", "));
+                bar.suspend(|| tracing::info!("step {step}: {}", figures.join(", ")));
             }
         }
     }

@@ -45,7 +45,7 @@ pub enum Padding {
 /// The global tokens of a batch, gathered into equally many slots per row.
 #[derive(Debug)]
 pub struct Globals {
-    /// The most global tokens in one row.
+    /// As many as the most global tokens in one row, or a few more.
     pub slots: i64,
     /// For each slot its place among the `batch · length` tokens, row-major, `[batch · slots]`, i64;
     /// an empty slot points at its row's first token.
@@ -180,10 +180,12 @@ impl Globals {
                 row.iter().enumerate().filter(|(_, mark)| **mark).map(|(position, _)| position).collect()
             })
             .collect();
-        let slots = rows.iter().map(Vec::len).max().unwrap_or(0);
-        if slots == 0 {
+        let most = rows.iter().map(Vec::len).max().unwrap_or(0);
+        if most == 0 {
             return Ok(None);
         }
+        // GPUs' fused kernels want rows of masks to begin at multiples of 16 bytes.
+        let slots = most.next_multiple_of(8);
         let (mut gather, mut present, mut places, mut filled) = (vec![], vec![], vec![], vec![]);
         for (index, row) in rows.iter().enumerate() {
             for slot in 0..slots {
@@ -279,10 +281,13 @@ mod tests {
         assert_eq!(ids, [[0, 7, 2, 1, 1], [0, 8, 9, 9, 2]]);
         assert_eq!((batch.size(), batch.length(), batch.padding()), (2, 5, Padding::Present));
         let globals = batch.globals().unwrap();
-        assert_eq!(globals.slots, 2);
-        assert_eq!(Vec::<i64>::try_from(&globals.gather).unwrap(), [0, 2, 6, 5]);
+        assert_eq!(globals.slots, 8);
+        assert_eq!(
+            Vec::<i64>::try_from(&globals.gather).unwrap(),
+            [0, 2, 0, 0, 0, 0, 0, 0, 6, 5, 5, 5, 5, 5, 5, 5]
+        );
         assert_eq!(Vec::<i64>::try_from(&globals.places).unwrap(), [0, 2, 6]);
-        assert_eq!(Vec::<i64>::try_from(&globals.filled).unwrap(), [0, 1, 2]);
+        assert_eq!(Vec::<i64>::try_from(&globals.filled).unwrap(), [0, 1, 8]);
     }
 
     #[test]

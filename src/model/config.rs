@@ -7,18 +7,19 @@
 //! Defaults of absent keys are those of transformers' `RobertaConfig` and `LongformerConfig`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
 use super::ModelError;
+use super::config_keys::Keys;
 use crate::durable;
 
 /// The file's name in a model folder.
 pub const CONFIG_FILE: &str = "config.json";
 
 /// More layers than any model of this family has; a larger number is an error and not an attempt.
-const MOST_LAYERS: i64 = 1000;
+pub(super) const MOST_LAYERS: i64 = 1000;
 
 /// The kind of encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +79,8 @@ pub enum Activation {
     Relu,
 }
 
-const ACTIVATIONS: [(&str, Activation); 3] =
+/// The values of `hidden_act`.
+pub(super) const ACTIVATIONS: [(&str, Activation); 3] =
     [("gelu", Activation::Gelu), ("gelu_new", Activation::GeluTanh), ("relu", Activation::Relu)];
 
 /// An encoder's sizes and settings; the fields are the keys of `config.json`.
@@ -339,110 +341,6 @@ impl Config {
             return wrong("attention_window", expected, windows.len().to_string());
         }
         Ok(())
-    }
-}
-
-/// The keys not yet read.
-struct Keys {
-    map: Map<String, Value>,
-    path: PathBuf,
-}
-
-impl Keys {
-    fn wrong<T>(&self, key: &str, expected: &str, found: &Value) -> Result<T, ModelError> {
-        Err(ModelError::Config {
-            path: self.path.clone(),
-            key: key.to_owned(),
-            expected: expected.to_owned(),
-            found: found.to_string(),
-        })
-    }
-
-    /// The key's value, taken out; `null` counts as absent, as it does in Python.
-    fn take(&mut self, key: &str) -> Option<Value> {
-        // `remove` would swap the last key into its place and change the order of the others.
-        self.map.shift_remove(key).filter(|value| !value.is_null())
-    }
-
-    fn integer(&mut self, key: &str, default: Option<i64>) -> Result<i64, ModelError> {
-        match (self.take(key), default) {
-            (Some(value), _) => value.as_i64().map_or_else(|| self.wrong(key, "an integer", &value), Ok),
-            (None, Some(default)) => Ok(default),
-            (None, None) => self.wrong(key, "an integer", &json!("nothing")),
-        }
-    }
-
-    fn number(&mut self, key: &str, default: f64) -> Result<f64, ModelError> {
-        match self.take(key) {
-            Some(value) => value.as_f64().map_or_else(|| self.wrong(key, "a number", &value), Ok),
-            None => Ok(default),
-        }
-    }
-
-    fn activation(&mut self) -> Result<Activation, ModelError> {
-        let found = self.take("hidden_act").unwrap_or_else(|| json!("gelu"));
-        match ACTIVATIONS.iter().find(|(name, _)| found == *name) {
-            Some((_, activation)) => Ok(*activation),
-            None => self.wrong("hidden_act", "gelu, gelu_new or relu", &found),
-        }
-    }
-
-    fn model_type(&mut self) -> Result<ModelType, ModelError> {
-        let found = self.take("model_type").unwrap_or_else(|| json!("nothing"));
-        let _architectures = self.take("architectures");
-        let named = match found.as_str() {
-            Some("roberta") => ModelType::Roberta,
-            Some("xlm-roberta") => ModelType::XlmRoberta,
-            Some("longformer") => ModelType::Longformer,
-            _ => return self.wrong("model_type", "roberta, xlm-roberta or longformer", &found),
-        };
-        // Neither RoBERTa's nor XLM-R's own configuration has a window: whoever wrote one meant a
-        // Longformer, whatever the type says.
-        let is_long = self.map.get("attention_window").is_some_and(|value| !value.is_null());
-        Ok(if is_long { ModelType::Longformer } else { named })
-    }
-
-    fn attention_window(&mut self, layers: i64) -> Result<Vec<i64>, ModelError> {
-        const EXPECTED: &str = "an even number, or one per layer";
-        let found = self.take("attention_window").unwrap_or_else(|| json!(512));
-        match &found {
-            Value::Array(windows) => {
-                let windows: Option<Vec<i64>> = windows.iter().map(Value::as_i64).collect();
-                windows.map_or_else(|| self.wrong("attention_window", EXPECTED, &found), Ok)
-            }
-            Value::Number(window) => match window.as_i64() {
-                // A number of layers out of range is told by [`Config::check`].
-                Some(window) => Ok(vec![window; layers.clamp(0, MOST_LAYERS) as usize]),
-                None => self.wrong("attention_window", EXPECTED, &found),
-            },
-            _ => self.wrong("attention_window", EXPECTED, &found),
-        }
-    }
-
-    /// Keys kept as they are, so long as they hold the value that this program's network assumes.
-    fn refuse_what_would_change_the_network(&self) -> Result<(), ModelError> {
-        let assumed = [
-            ("position_embedding_type", json!("absolute")),
-            ("tie_word_embeddings", json!(true)),
-            ("is_decoder", json!(false)),
-            ("add_cross_attention", json!(false)),
-            ("autoregressive", json!(false)),
-            ("ignore_attention_mask", json!(false)),
-        ];
-        for (key, value) in &assumed {
-            match self.map.get(*key) {
-                Some(found) if !found.is_null() && found != value => {
-                    return self.wrong(key, &value.to_string(), found);
-                }
-                _ => {}
-            }
-        }
-        match self.map.get("attention_dilation").and_then(Value::as_array) {
-            Some(dilation) if dilation.iter().any(|step| step != 1) => {
-                self.wrong("attention_dilation", "1 in every layer", &json!(dilation))
-            }
-            _ => Ok(()),
-        }
     }
 }
 

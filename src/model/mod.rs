@@ -7,6 +7,7 @@
 pub mod attention;
 mod batch;
 pub mod config;
+mod config_keys;
 pub mod convert;
 mod embeddings;
 mod encoder;

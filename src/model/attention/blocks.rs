@@ -14,8 +14,9 @@ use super::{Attend, GlobalProjected, Projected, global, kernel};
 
 /// Queries in a block, at least: with a small window, shorter blocks would leave nothing to multiply.
 const SHORTEST_BLOCK: i64 = 64;
-/// Queries in a block, at most: longer ones look at more keys outside the band.
-const LONGEST_BLOCK: i64 = 256;
+/// Queries in a block, at most: longer ones look at more keys outside the band. For a window of 512
+/// this was 4 % faster in a training step on a CPU than 256, and as fast as 64.
+const LONGEST_BLOCK: i64 = 128;
 
 /// Blocks of queries over a batch.
 #[derive(Debug)]
@@ -197,6 +198,7 @@ mod tests {
     use proptest::prelude::*;
     use tch::Device;
 
+    use super::super::super::Sequence;
     use super::super::Reference;
     use super::*;
 
@@ -209,6 +211,8 @@ mod tests {
         window: i64,
         heads: i64,
         seed: i64,
+        /// None, or too little to drop anything: dropout has its own path through the kernel.
+        dropout: f64,
     }
 
     /// Marks of one row: how likely a token is padding, and how likely global.
@@ -237,6 +241,7 @@ mod tests {
                         window,
                         heads,
                         seed: i64::from(seed),
+                        dropout: if seed % 3 == 0 { 1e-12 } else { 0.0 },
                     }
                 })
             },
@@ -272,12 +277,12 @@ mod tests {
     }
 
     /// The result, and the gradients of a weighted sum of it.
-    fn run(plan: &dyn Attend, batch: &Batch, leaves: &[Tensor]) -> Vec<Tensor> {
+    fn run(plan: &dyn Attend, batch: &Batch, leaves: &[Tensor], dropout: f64) -> Vec<Tensor> {
         let leaf = |index: usize| leaves[index].shallow_clone();
         let local = Projected { query: leaf(0), key: leaf(1), value: leaf(2) };
         let global =
             batch.globals().map(|_| GlobalProjected { query: leaf(3), key: leaf(4), value: leaf(5) });
-        let result = plan.attend(&local, global.as_ref(), 0.0);
+        let result = plan.attend(&local, global.as_ref(), dropout);
         let weights =
             Tensor::arange(result.numel() as i64, (Kind::Float, Device::Cpu)).sin().view_as(&result);
         let used = if batch.globals().is_some() { leaves } else { &leaves[..3] };
@@ -296,14 +301,34 @@ mod tests {
         fn blocks_compute_the_definition_forward_and_backward(case in case()) {
             let batch = case.batch();
             let leaves = case.projections(&batch);
-            let ours = run(&Blocks::new(&batch, case.window, Kind::Float), &batch, &leaves);
-            let theirs = run(&Reference::new(&batch, case.window), &batch, &leaves);
+            let ours = run(&Blocks::new(&batch, case.window, Kind::Float), &batch, &leaves, case.dropout);
+            let theirs = run(&Reference::new(&batch, case.window), &batch, &leaves, 0.0);
             for (index, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
                 let scale = theirs.abs().max().double_value(&[]).max(1.0);
                 let difference = largest_difference(ours, theirs);
                 prop_assert!(difference <= 2e-5 * scale, "part {index}: {difference} of {scale}");
             }
         }
+    }
+
+    #[test]
+    fn dropout_is_right_on_average() {
+        let draws = 400;
+        let row = Sequence { input_ids: vec![5; 200], global: vec![0, 90] };
+        let batch = Batch::of_sequences(&[row], 1, Device::Cpu).unwrap();
+        let leaf = |tokens| Tensor::randn([1, tokens, 2, 8], (Kind::Float, Device::Cpu));
+        let local = Projected { query: leaf(200), key: leaf(200), value: leaf(200) };
+        let slots = batch.globals().unwrap().slots;
+        let global = GlobalProjected { query: leaf(slots), key: leaf(200), value: leaf(200) };
+        let plan = Blocks::new(&batch, 16, Kind::Float);
+        let exact = plan.attend(&local, Some(&global), 0.0);
+        let mut sum = exact.zeros_like();
+        for _ in 0..draws {
+            sum += plan.attend(&local, Some(&global), 0.3);
+        }
+        let error =
+            (sum / f64::from(draws) - &exact).norm().double_value(&[]) / exact.norm().double_value(&[]);
+        assert!(error > 0.0 && error < 0.08, "{error}");
     }
 
     #[test]
