@@ -22,10 +22,11 @@
 //! | [`report`] | CSV tables |
 //! | [`cli`] | one file per subcommand |
 //!
-//! Under all of them lie five small modules: [`digest`] (SHA-256), [`durable`] (files that are whole
-//! or absent), [`interrupt`] (Ctrl-C as a value), [`random`] (randomness without state) and
-//! `native` (everything `unsafe`).
+//! Under all of them lie six small modules: [`causes`] (what is behind an error), [`digest`]
+//! (SHA-256), [`durable`] (files that are whole or absent), [`interrupt`] (Ctrl-C as a value),
+//! [`random`] (randomness without state) and [`native`] (everything `unsafe`).
 
+pub mod causes;
 pub mod cli;
 pub mod corpus;
 pub mod digest;

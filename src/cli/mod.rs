@@ -24,6 +24,7 @@ use clap::{Parser, Subcommand};
 use tch::Device;
 use tracing_subscriber::EnvFilter;
 
+use crate::causes;
 use crate::interrupt::{self, Interrupt, Interrupted};
 
 /// Does long-context ability learned on English transfer to other languages?
@@ -86,9 +87,12 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("longqa: {error:#}");
-            let interrupted = error.chain().any(|cause| cause.is::<Interrupted>());
-            if interrupted { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::FAILURE }
+            eprintln!("longqa: {}", causes::words(error.as_ref()).join(": "));
+            if causes::any_is::<Interrupted>(error.as_ref()) {
+                ExitCode::from(interrupt::EXIT_CODE)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }

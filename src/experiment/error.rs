@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::stage::StageKey;
+use crate::causes;
 use crate::durable::WriteError;
 use crate::interrupt::Interrupted;
 
@@ -88,7 +89,7 @@ pub enum ExperimentError {
     #[error(transparent)]
     Write(#[from] WriteError),
     #[allow(missing_docs)]
-    #[error(transparent)]
+    #[error("{0}")]
     Interrupted(#[from] Interrupted),
 }
 
@@ -102,14 +103,6 @@ fn suggestion(nearest: &Option<String>, known: &[String]) -> String {
 impl ExperimentError {
     /// Whether the cause is the user's wish to stop.
     pub fn is_interruption(&self) -> bool {
-        let mut cause: Option<&(dyn Error + 'static)> = Some(self);
-        while let Some(error) = cause {
-            // An error that passes an `Interrupted` on transparently has its words, but not its type.
-            if error.is::<Interrupted>() || error.to_string() == Interrupted.to_string() {
-                return true;
-            }
-            cause = error.source();
-        }
-        false
+        causes::any_is::<Interrupted>(self)
     }
 }

@@ -6,7 +6,6 @@
 //! that diverges does not cost the table.
 
 use std::collections::HashSet;
-use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use indicatif::ProgressBar;
@@ -18,6 +17,7 @@ use super::provenance::Provenance;
 use super::stage::{Input, Role, Stage};
 use super::store::{Check, Store};
 use super::{ExperimentError, StageFailure};
+use crate::causes;
 use crate::interrupt::Interrupt;
 
 /// How the bodies of stages are run. There are two: the real one, and that of the tests.
@@ -191,7 +191,7 @@ impl Runner<'_> {
                     source,
                 };
                 if !error.is_interruption() {
-                    claim.record_failure(causes(&error))?;
+                    claim.record_failure(causes::words(&error))?;
                 }
                 Err(error)
             }
@@ -212,14 +212,4 @@ enum Made {
     Now(Box<Manifest>),
     /// By another one, while this one waited for it.
     Meanwhile,
-}
-
-fn causes(error: &ExperimentError) -> Vec<String> {
-    let mut lines = vec![error.to_string()];
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        lines.push(error.to_string());
-        cause = error.source();
-    }
-    lines
 }

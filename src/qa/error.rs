@@ -42,7 +42,7 @@ pub enum QaError {
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),
     /// The user asked to stop.
-    #[error(transparent)]
+    #[error("{0}")]
     Interrupted(#[from] Interrupted),
     /// There is nothing to take a mean of.
     #[error("expected at least one question in the gold data, found none")]

@@ -75,10 +75,25 @@ pub enum TrainError {
     #[error(transparent)]
     Text(#[from] TextError),
     #[allow(missing_docs)]
-    #[error(transparent)]
+    #[error("{0}")]
     Interrupted(#[from] Interrupted),
 }
 
 fn checkpoint_name(checkpoint: &Option<PathBuf>) -> String {
     checkpoint.as_ref().map_or("none: the run had not saved yet".into(), |path| path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::causes;
+
+    /// The program's exit code hangs on it.
+    #[test]
+    fn a_stop_is_known_by_its_type_wherever_it_came_from() {
+        let in_text = TextError::Interrupted { path: "a.txt".into(), source: Interrupted };
+        for error in [TrainError::from(Interrupted), TrainError::from(in_text)] {
+            assert!(causes::any_is::<Interrupted>(&error), "{error}");
+        }
+    }
 }
