@@ -16,7 +16,7 @@ use super::schedule::LinearSchedule;
 use super::settings::Optimization;
 use super::{AdamW, TrainError};
 use crate::digest::Digest;
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, Interrupted};
 use crate::model::Parameters;
 use crate::random::Purpose;
 
@@ -135,6 +135,7 @@ pub fn run<O: Objective>(
                     Err(error) => return Err(error),
                 }
             }
+            // Asked once: a wish that came between saving and stopping would stop without saving.
             let interrupted = session.interrupt.requested();
             if state.step > first && (interrupted || is_due(state.step, settings.save_steps)) {
                 window.read_back();
@@ -146,7 +147,9 @@ pub fn run<O: Objective>(
             if state.step == plan.max_steps && !state.evaluation_due {
                 return Ok(());
             }
-            session.interrupt.check()?;
+            if interrupted {
+                return Err(Interrupted.into());
+            }
 
             let started = (session.clock)();
             let data = next(&steps)?;
