@@ -189,7 +189,8 @@ fn accumulate<O: Objective>(
     let mut total = Tensor::zeros([], (Kind::Float, objective.parameters().device()));
     for (index, micro_batch) in step.micro_batches.iter().enumerate() {
         tch::manual_seed(settings.seed.for_libtorch(Purpose::Dropout, &[number, index as u64]));
-        let loss = objective.loss_sum(micro_batch)? / step.terms as f64;
+        // A step of a few short blocks may have no masked token at all: its loss is 0, not 0 / 0.
+        let loss = objective.loss_sum(micro_batch)? / step.terms.max(1) as f64;
         loss.f_backward()?;
         total += loss.detach();
     }
