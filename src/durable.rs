@@ -77,11 +77,19 @@ impl PendingFolder {
         let place = || -> io::Result<()> {
             sync_tree(aside.path())?;
             make_readable(aside.path())?;
+            // The old folder is removed when the new one is in place, and put back if it is not.
+            let mut replaced = None;
             if target.exists() {
                 let old = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent(&target))?;
                 fs::rename(&target, old.path().join("replaced"))?;
+                replaced = Some(old);
             }
-            fs::rename(aside.path(), &target)?;
+            if let Err(error) = fs::rename(aside.path(), &target) {
+                if let Some(old) = replaced {
+                    fs::rename(old.path().join("replaced"), &target)?;
+                }
+                return Err(error);
+            }
             sync_folder(parent(&target))
         };
         match place() {
