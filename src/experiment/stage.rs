@@ -13,7 +13,7 @@ use super::settings::{ConvertSettings, GenerateSettings, InitializeSettings, Tok
 use super::source::KnownFile;
 use crate::digest::{Digest, Hasher};
 use crate::qa::predict::PredictSettings;
-use crate::train::settings::{FinetuneSettings, PretrainSettings};
+use crate::train::settings::{FinetuneSettings, PretrainSettings, SAVING_KEYS};
 
 /// What stands for a stage and for its output.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -142,9 +142,7 @@ impl Work {
         // Plain structs of numbers, texts and lists: there is no value that JSON cannot hold.
         let mut value = value.unwrap_or_default();
         if let (Work::Pretrain(_) | Work::Finetune(_), Value::Object(keys)) = (self, &mut value) {
-            for saving in ["save_steps", "save_total_limit"] {
-                keys.shift_remove(saving);
-            }
+            keys.retain(|key, _| !SAVING_KEYS.contains(&key.as_str()));
         }
         value
     }

@@ -1,22 +1,27 @@
-//! What a training run depends on, as one digest: its settings and every byte it reads.
+//! What a training run depends on, as one digest: its settings, but for how often it saves, and every
+//! byte it reads.
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::TrainError;
+use super::settings::SAVING_KEYS;
 use crate::digest::{Digest, Hasher};
 
 /// The digest of a run of `kind` with `settings` over `inputs`, each a file or a folder of files.
 pub fn of_run(kind: &str, settings: &impl Serialize, inputs: &[&Path]) -> Result<Digest, TrainError> {
     let mut hasher = Hasher::default();
     hasher.field(kind.as_bytes());
-    let settings = serde_json::to_vec(settings).map_err(|error| TrainError::Setting {
+    let mut settings = serde_json::to_value(settings).map_err(|error| TrainError::Setting {
         key: "settings",
         expected: "values that JSON can hold".into(),
         found: error.to_string(),
     })?;
-    hasher.field(&settings);
+    if let Some(keys) = settings.as_object_mut() {
+        keys.retain(|key, _| !SAVING_KEYS.contains(&key.as_str()));
+    }
+    hasher.field(settings.to_string().as_bytes());
     for input in inputs {
         for path in files(input)? {
             let name = path.file_name().unwrap_or_default();
@@ -43,4 +48,38 @@ fn files(input: &Path) -> Result<Vec<PathBuf>, TrainError> {
     }
     files.sort();
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::settings::PretrainSettings;
+
+    #[test]
+    fn how_often_a_run_saves_may_change_and_nothing_else() {
+        let of = |change: fn(&mut PretrainSettings)| {
+            let mut settings = PretrainSettings::default();
+            change(&mut settings);
+            of_run("pretrain", &settings, &[]).unwrap()
+        };
+        let plain = of(|_| {});
+        assert_eq!(plain, of(|settings| settings.optimization.save_steps = 7));
+        assert_eq!(plain, of(|settings| settings.optimization.save_total_limit = 7));
+        assert_ne!(plain, of(|settings| settings.optimization.logging_steps = 7));
+        assert_ne!(plain, of(|settings| settings.max_steps = 7));
+        assert_ne!(plain, of_run("finetune", &PretrainSettings::default(), &[]).unwrap());
+    }
+
+    #[test]
+    fn every_byte_of_a_folder_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = || of_run("pretrain", &PretrainSettings::default(), &[folder.path()]).unwrap();
+        let mut seen = vec![of()];
+        for (name, bytes) in [("a", "1"), ("b", "1"), ("b", "2")] {
+            std::fs::write(folder.path().join(name), bytes).unwrap();
+            let now = of();
+            assert!(!seen.contains(&now), "{name}: {bytes}");
+            seen.push(now);
+        }
+    }
 }

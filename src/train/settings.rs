@@ -86,6 +86,10 @@ const SHARED_KEYS: [(&str, &str); 14] = [
     ("save_total_limit", "checkpoints kept, the newest ones"),
 ];
 
+/// Keys that say how often a run saves its state. A run saved more often ends with the same weights,
+/// so they may change between a stop and going on.
+pub const SAVING_KEYS: [&str; 2] = ["save_steps", "save_total_limit"];
+
 /// Every key of [`PretrainSettings`] with its meaning.
 pub const PRETRAIN_KEYS: &[(&str, &str)] = &concat_keys::<20>(&[
     ("max_steps", "optimizer steps"),
