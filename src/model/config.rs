@@ -17,6 +17,9 @@ use crate::durable;
 /// The file's name in a model folder.
 pub const CONFIG_FILE: &str = "config.json";
 
+/// More layers than any model of this family has; a larger number is an error and not an attempt.
+const MOST_LAYERS: i64 = 1000;
+
 /// The kind of encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ModelType {
@@ -283,6 +286,10 @@ impl Config {
                 return wrong(key, "a positive integer".into(), value.to_string());
             }
         }
+        if self.num_hidden_layers > MOST_LAYERS {
+            let expected = format!("at most {MOST_LAYERS}");
+            return wrong("num_hidden_layers", expected, self.num_hidden_layers.to_string());
+        }
         if self.hidden_size % self.num_attention_heads != 0 {
             let expected = format!("a multiple of num_attention_heads = {}", self.num_attention_heads);
             return wrong("hidden_size", expected, self.hidden_size.to_string());
@@ -404,7 +411,8 @@ impl Keys {
                 windows.map_or_else(|| self.wrong("attention_window", EXPECTED, &found), Ok)
             }
             Value::Number(window) => match window.as_i64() {
-                Some(window) => Ok(vec![window; usize::try_from(layers).unwrap_or(0)]),
+                // A number of layers out of range is told by [`Config::check`].
+                Some(window) => Ok(vec![window; layers.clamp(0, MOST_LAYERS) as usize]),
                 None => self.wrong("attention_window", EXPECTED, &found),
             },
             _ => self.wrong("attention_window", EXPECTED, &found),
@@ -499,6 +507,16 @@ mod tests {
         let mut config = changed("attention_window", json!(64));
         config["model_type"] = json!("longformer");
         assert_eq!(read(config).unwrap().attention_window, Some(vec![64; 12]));
+    }
+
+    #[test]
+    fn more_layers_than_there_is_memory_for_are_refused() {
+        let mut config = changed("num_hidden_layers", json!(i64::MAX));
+        config["model_type"] = json!("longformer");
+        match read(config) {
+            Err(ModelError::Config { key, .. }) => assert_eq!(key, "num_hidden_layers"),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

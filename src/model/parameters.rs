@@ -309,7 +309,10 @@ impl Builder {
             }
         };
         // A stand-in for a missing tensor lets all missing names be told at once.
-        let value = found.unwrap_or_else(|| Tensor::zeros(shape, (Kind::Float, Device::Cpu)));
+        let value = match found {
+            Some(value) => value,
+            None => Tensor::f_zeros(shape, (Kind::Float, Device::Cpu))?,
+        };
         let tensor = value.f_to_kind(Kind::Float)?.f_to_device(self.device)?.f_set_requires_grad(true)?;
         self.made.push((own_name, tensor.shallow_clone()));
         Ok(tensor)
