@@ -17,8 +17,8 @@ use crate::corpus::{QaDataset, miniature, squad};
 use crate::digest::Digest;
 use crate::durable::WriteError;
 use crate::fetch::{Fetcher, Lock};
-use crate::model::convert::{LongSettings, to_longformer};
-use crate::model::{Config, MaskedLm, ModelType};
+use crate::model::convert::to_longformer;
+use crate::model::{Config, MaskedLm};
 use crate::qa::predict::{self, PredictSettings};
 use crate::qa::{Predictions, chance, metrics};
 use crate::text::{BlockFile, Tokenizer, blocks, train_tokenizer};
@@ -56,13 +56,7 @@ impl Execute for Local {
                 train_tokenizer::train(&texts, *vocabulary_size, place.output)?;
             }
             Work::Initialize(settings) => self.initialize(settings, place)?,
-            Work::Convert(settings) => {
-                let long = LongSettings {
-                    max_position: settings.max_position,
-                    attention_window: settings.attention_window,
-                };
-                to_longformer(place.input(Role::Model)?, &long, place.output)?;
-            }
+            Work::Convert(settings) => to_longformer(place.input(Role::Model)?, settings, place.output)?,
             Work::Blocks(settings) => cut(settings.block_length, place)?,
             Work::Pretrain(settings) => return self.pretrain(settings, place),
             Work::Finetune(settings) => return self.finetune(settings, place),
@@ -91,17 +85,10 @@ impl Local {
         let special = tokenizer.special();
         let config = Config {
             vocab_size: i64::try_from(tokenizer.vocabulary_size())?,
-            hidden_size: settings.hidden_size,
-            num_hidden_layers: settings.num_hidden_layers,
-            num_attention_heads: settings.num_attention_heads,
-            intermediate_size: settings.intermediate_size,
-            max_position_embeddings: settings.max_position_embeddings,
-            hidden_dropout_prob: settings.hidden_dropout_prob,
-            attention_probs_dropout_prob: settings.attention_probs_dropout_prob,
             pad_token_id: special.pad.0.into(),
             bos_token_id: special.bos.0.into(),
             eos_token_id: special.eos.0.into(),
-            ..Config::base(ModelType::Roberta)
+            ..settings.config()
         };
         let longest = usize::try_from(config.max_length())?;
         MaskedLm::from_seed(config, settings.seed, Device::Cpu)?.save(place.output)?;

@@ -8,8 +8,9 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use super::ExperimentError;
-use super::settings::{ConvertSettings, GenerateSettings, InitializeSettings, TokenizerSettings};
+use super::settings::{GenerateSettings, InitializeSettings, TokenizerSettings};
 use super::settings_table::SettingsTable;
+use crate::model::convert::LongSettings;
 use crate::qa::predict::PredictSettings;
 use crate::train::settings::{FinetuneSettings, PretrainSettings};
 
@@ -46,7 +47,7 @@ fn experiment() -> Shape {
         ["checkpoint", "from", "tokenizer", "published"],
         vec![
             ("initialize", leaves::<InitializeSettings>(&[])),
-            ("convert", leaves::<ConvertSettings>(&[])),
+            ("convert", leaves::<LongSettings>(&[])),
             ("pretrain", pretrain()),
             ("finetune", finetune()),
             ("predict", predict()),

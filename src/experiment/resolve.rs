@@ -3,9 +3,11 @@
 
 use super::ExperimentError;
 use super::file::{Experiment, TaskSection};
-use super::settings::{ConvertSettings, GenerateSettings, InitializeSettings, TokenizerSettings};
+use super::settings::{GenerateSettings, InitializeSettings, TokenizerSettings};
 use super::settings_table::SettingsTable;
 use crate::corpus::CorpusError;
+use crate::model::ModelError;
+use crate::model::convert::LongSettings;
 use crate::qa::predict::PredictSettings;
 use crate::random::Seed;
 use crate::train::TrainError;
@@ -24,6 +26,19 @@ impl Experiment {
             Ok(()) => Ok(()),
             Err(TrainError::Setting { key, expected, found }) => {
                 Err(self.wrong(&format!("{section}.{key}"), &expected, found))
+            }
+            Err(other) => Err(self.wrong(section, "sound settings", other.to_string())),
+        }
+    }
+
+    fn checked_model(&self, section: &str, outcome: Result<(), ModelError>) -> Result<(), ExperimentError> {
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(ModelError::Config { key, expected, found, .. }) => {
+                Err(self.wrong(&format!("{section}.{key}"), &expected, found))
+            }
+            Err(ModelError::Conversion { setting, expected, found, .. }) => {
+                Err(self.wrong(&format!("{section}.{setting}"), &expected, found))
             }
             Err(other) => Err(self.wrong(section, "sound settings", other.to_string())),
         }
@@ -50,15 +65,21 @@ impl Experiment {
         model: &str,
         table: &toml::Table,
     ) -> Result<InitializeSettings, ExperimentError> {
-        self.settings(&[(&format!("models.{model}.initialize"), table)])
+        let section = format!("models.{model}.initialize");
+        let settings: InitializeSettings = self.settings(&[(section.as_str(), table)])?;
+        self.checked_model(&section, settings.config().check(&self.path))?;
+        Ok(settings)
     }
 
     pub(super) fn convert_settings(
         &self,
         model: &str,
         table: &toml::Table,
-    ) -> Result<ConvertSettings, ExperimentError> {
-        self.settings(&[(&format!("models.{model}.convert"), table)])
+    ) -> Result<LongSettings, ExperimentError> {
+        let section = format!("models.{model}.convert");
+        let settings: LongSettings = self.settings(&[(section.as_str(), table)])?;
+        self.checked_model(&section, settings.check(&self.path))?;
+        Ok(settings)
     }
 
     /// The top-level `[pretrain]` with the model's own laid over it.

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::settings_table::SettingsTable;
 use crate::corpus::miniature::MiniatureSettings;
+use crate::model::convert::LongSettings;
+use crate::model::{Config, ModelType};
 use crate::qa::predict::PredictSettings;
 use crate::random::Seed;
 
@@ -38,6 +40,22 @@ impl Default for InitializeSettings {
     }
 }
 
+impl InitializeSettings {
+    /// The network that they describe, with roberta-base's vocabulary.
+    pub fn config(&self) -> Config {
+        Config {
+            hidden_size: self.hidden_size,
+            num_hidden_layers: self.num_hidden_layers,
+            num_attention_heads: self.num_attention_heads,
+            intermediate_size: self.intermediate_size,
+            max_position_embeddings: self.max_position_embeddings,
+            hidden_dropout_prob: self.hidden_dropout_prob,
+            attention_probs_dropout_prob: self.attention_probs_dropout_prob,
+            ..Config::base(ModelType::Roberta)
+        }
+    }
+}
+
 impl SettingsTable for InitializeSettings {
     const KEYS: &'static [(&'static str, &'static str)] = &[
         ("seed", "seed of the initial weights"),
@@ -51,21 +69,7 @@ impl SettingsTable for InitializeSettings {
     ];
 }
 
-/// Conversion of a short model to a Longformer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub struct ConvertSettings {
-    pub max_position: i64,
-    pub attention_window: i64,
-}
-
-impl Default for ConvertSettings {
-    fn default() -> Self {
-        Self { max_position: 4096, attention_window: 512 }
-    }
-}
-
-impl SettingsTable for ConvertSettings {
+impl SettingsTable for LongSettings {
     const KEYS: &'static [(&'static str, &'static str)] = &[
         ("max_position", "tokens of the longest input"),
         ("attention_window", "tokens that a token sees, both sides together"),
@@ -145,7 +149,7 @@ mod tests {
     #[test]
     fn every_key_is_described_and_no_other() {
         every_key_is_described::<InitializeSettings>();
-        every_key_is_described::<ConvertSettings>();
+        every_key_is_described::<LongSettings>();
         every_key_is_described::<PredictSettings>();
         every_key_is_described::<TokenizerSettings>();
         every_key_is_described::<GenerateSettings>();

@@ -9,9 +9,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::settings::{ConvertSettings, GenerateSettings, InitializeSettings, TokenizerSettings};
+use super::settings::{GenerateSettings, InitializeSettings, TokenizerSettings};
 use super::source::KnownFile;
 use crate::digest::{Digest, Hasher};
+use crate::model::convert::LongSettings;
 use crate::qa::predict::PredictSettings;
 use crate::train::settings::{FinetuneSettings, PretrainSettings, SAVING_KEYS};
 
@@ -47,7 +48,7 @@ pub enum Work {
     /// A model with random weights.
     Initialize(InitializeSettings),
     /// A short model made long.
-    Convert(ConvertSettings),
+    Convert(LongSettings),
     /// A text as blocks of tokens.
     Blocks(BlocksSettings),
     /// Masked-language-model training.

@@ -9,6 +9,7 @@
 use std::fs;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::config::{Architecture, Config, ModelType};
@@ -18,7 +19,7 @@ use crate::durable::PendingFolder;
 use crate::text::Tokenizer;
 
 /// What the long model is to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LongSettings {
     /// The longest input, in tokens; the position embedding gets the special rows besides.
     pub max_position: i64,
@@ -30,6 +31,28 @@ impl Default for LongSettings {
     /// The recipe's: 4096 tokens, window 512.
     fn default() -> Self {
         Self { max_position: 4096, attention_window: 512 }
+    }
+}
+
+impl LongSettings {
+    /// Checks what makes sense for no model at all; `from` is for messages only.
+    pub fn check(&self, from: &Path) -> Result<(), ModelError> {
+        // More positions than this were never published for this family, and rows would outgrow memory.
+        const LONGEST: i64 = 1 << 20;
+        let Self { max_position, attention_window: window } = *self;
+        let refuse = |setting, expected: String, found: i64| {
+            Err(ModelError::Conversion { path: from.to_owned(), setting, expected, found: found.to_string() })
+        };
+        if !(1..=LONGEST).contains(&max_position) {
+            return refuse("max_position", format!("from 1 to {LONGEST}"), max_position);
+        }
+        if window < 2 || window % 2 != 0 {
+            return refuse("attention_window", "an even number from 2".into(), window);
+        }
+        if window > max_position {
+            return refuse("attention_window", format!("at most max_position = {max_position}"), window);
+        }
+        Ok(())
     }
 }
 
@@ -102,21 +125,7 @@ fn long_config(config: &Config, settings: &LongSettings, from: &Path) -> Result<
         let expected = format!("more than the model's own {}", config.max_length());
         return refuse("max_position", expected, max_position.to_string());
     }
-    // More positions than this were never published for this family, and rows would outgrow memory.
-    const LONGEST: i64 = 1 << 20;
-    if max_position > LONGEST {
-        return refuse("max_position", format!("at most {LONGEST}"), max_position.to_string());
-    }
-    if window < 2 || window % 2 != 0 {
-        return refuse("attention_window", "an even number from 2".into(), window.to_string());
-    }
-    if window > max_position {
-        return refuse(
-            "attention_window",
-            format!("at most max_position = {max_position}"),
-            window.to_string(),
-        );
-    }
+    settings.check(from)?;
     let mut long = config.clone();
     long.model_type = ModelType::Longformer;
     long.max_position_embeddings = max_position + special_rows(config);

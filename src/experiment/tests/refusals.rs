@@ -28,6 +28,21 @@ fn names_that_refer_to_nothing_are_reported_with_the_nearest_that_would() {
         ("\"squad/train\"", "\"0\"", &["tasks.near.train", "datasets.lock", "`0`"]),
         ("kind = \"squad\"", "kind = \"triviaqa\"", &["tasks.near.kind", "`squad`", "`triviaqa`"]),
         ("val_file_path", "#", &["models.long.pretrain.val_file_path", "nothing"]),
+        (
+            "checkpoint = \"roberta\"",
+            "initialize = { hidden_size = 7 }",
+            &["models.short.initialize.hidden_size", "a multiple of num_attention_heads = 12"],
+        ),
+        (
+            "checkpoint = \"roberta\"",
+            "initialize = { max_position_embeddings = -9223372036854775808 }",
+            &["models.short.initialize.max_position_embeddings", "a positive integer"],
+        ),
+        (
+            "attention_window = 64",
+            "attention_window = 63",
+            &["models.long.convert.attention_window", "an even number", "63"],
+        ),
         ("checkpoint = \"roberta\"", "initialize = {}", &["models.short.tokenizer", "nothing"]),
         ("max_length = 1024\n", "max_length = 1025\n", &["tasks.far.max_length", "at most 1024", "`long`"]),
         (
