@@ -8,13 +8,12 @@ use super::settings_table::SettingsTable;
 use crate::corpus::CorpusError;
 use crate::model::ModelError;
 use crate::model::convert::LongSettings;
+use crate::qa::QaError;
 use crate::qa::predict::PredictSettings;
 use crate::random::Seed;
+use crate::text::TextError;
 use crate::train::TrainError;
 use crate::train::settings::{FinetuneSettings, PretrainSettings};
-
-/// The special tokens of a window, and one token of context.
-const SMALLEST_CONTEXT: usize = 5;
 
 impl Experiment {
     fn settings<S: SettingsTable>(&self, layers: &[(&str, &toml::Table)]) -> Result<S, ExperimentError> {
@@ -24,9 +23,10 @@ impl Experiment {
     fn checked(&self, section: &str, outcome: Result<(), TrainError>) -> Result<(), ExperimentError> {
         match outcome {
             Ok(()) => Ok(()),
-            Err(TrainError::Setting { key, expected, found }) => {
-                Err(self.wrong(&format!("{section}.{key}"), &expected, found))
-            }
+            Err(
+                TrainError::Setting { key, expected, found }
+                | TrainError::Text(TextError::Setting { key, expected, found }),
+            ) => Err(self.wrong(&format!("{section}.{key}"), &expected, found)),
             Err(other) => Err(self.wrong(section, "sound settings", other.to_string())),
         }
     }
@@ -138,20 +138,17 @@ impl Experiment {
             (&format!("models.{model}.predict"), &self.models[model].predict),
             (&format!("tasks.{task}.predict"), &section.predict),
         ])?;
-        let shortest = settings.max_question_length + SMALLEST_CONTEXT;
-        for (key, least, found) in [
-            ("max_length", shortest, settings.max_length),
-            ("doc_stride", 1, settings.doc_stride),
-            ("n_best_size", 1, settings.n_best_size),
-            ("max_answer_length", 1, settings.max_answer_length),
-            ("per_device_eval_batch_size", 1, settings.per_device_eval_batch_size),
-        ] {
-            if found < least {
-                let key = format!("tasks.{task}.predict.{key}");
-                return Err(self.wrong(&key, &format!("at least {least}"), found.to_string()));
+        let refuse = |key: &str, expected: &str, found: String| {
+            Err(self.wrong(&format!("tasks.{task}.predict.{key}"), expected, found))
+        };
+        match settings.validate() {
+            Ok(()) => Ok(settings),
+            Err(QaError::Setting { key, expected, found }) => refuse(key, expected, found.to_string()),
+            Err(QaError::Text(TextError::Setting { key, expected, found })) => refuse(key, &expected, found),
+            Err(other) => {
+                Err(self.wrong(&format!("tasks.{task}.predict"), "sound settings", other.to_string()))
             }
         }
-        Ok(settings)
     }
 }
 

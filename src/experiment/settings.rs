@@ -7,7 +7,7 @@ use super::settings_table::SettingsTable;
 use crate::corpus::miniature::MiniatureSettings;
 use crate::model::convert::LongSettings;
 use crate::model::{Config, ModelType};
-use crate::qa::predict::PredictSettings;
+use crate::qa::predict::{PREDICT_KEYS, PredictSettings};
 use crate::random::Seed;
 
 /// A model from nothing: a RoBERTa of this size with random weights. The names are those of
@@ -77,15 +77,7 @@ impl SettingsTable for LongSettings {
 }
 
 impl SettingsTable for PredictSettings {
-    const KEYS: &'static [(&'static str, &'static str)] = &[
-        ("max_length", "tokens per window, question and special tokens included"),
-        ("doc_stride", "tokens between the starts of two windows (BERT's meaning, not the overlap)"),
-        ("max_question_length", "question tokens kept"),
-        ("n_best_size", "starts and ends considered per window, and answers kept per question"),
-        ("max_answer_length", "tokens of the longest answer"),
-        ("per_device_eval_batch_size", "windows per forward pass"),
-        ("precision", "float32, or bfloat16 matrix products over float32 weights"),
-    ];
+    const KEYS: &'static [(&'static str, &'static str)] = PREDICT_KEYS;
 }
 
 /// A tokenizer trained on a text.

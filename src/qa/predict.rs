@@ -10,27 +10,34 @@ use super::{NbestPredictions, QaError};
 use crate::corpus::QaDataset;
 use crate::interrupt::Interrupt;
 use crate::model::{Batch, GlobalPolicy, Head, Mode, Precision, QuestionAnswering};
-use crate::text::windows::{self, Window};
+use crate::text::windows::{self, WINDOW_KEYS, Window};
 use crate::text::{Tokenizer, WindowSettings};
+use crate::train::settings::{PRECISION_KEY, concat_keys};
 
-/// How questions are answered: windows, then span decoding over all of them.
+/// How questions are answered: windows, then span decoding over all of them. The fields are described
+/// in [`PREDICT_KEYS`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
 pub struct PredictSettings {
-    /// Tokens per window, question and special tokens included.
     pub max_length: usize,
-    /// Tokens between the starts of two windows (BERT's meaning, not the overlap).
     pub doc_stride: usize,
-    /// Question tokens kept.
     pub max_question_length: usize,
-    /// Starts and ends considered per window, and answers kept per question.
     pub n_best_size: usize,
-    /// Tokens of the longest answer.
     pub max_answer_length: usize,
-    /// Windows per forward pass.
     pub per_device_eval_batch_size: usize,
-    /// The number format of matrix products.
     pub precision: Precision,
 }
+
+/// Every key of [`PredictSettings`] with its meaning.
+pub const PREDICT_KEYS: &[(&str, &str)] = &concat_keys::<7>(&[
+    &WINDOW_KEYS,
+    &[
+        ("n_best_size", "starts and ends considered per window, and answers kept per question"),
+        ("max_answer_length", "tokens of the longest answer"),
+        ("per_device_eval_batch_size", "windows per forward pass"),
+        PRECISION_KEY,
+    ],
+]);
 
 impl Default for PredictSettings {
     fn default() -> Self {
@@ -47,6 +54,23 @@ impl Default for PredictSettings {
 }
 
 impl PredictSettings {
+    /// Checks every value; the error, [`QaError::Setting`] or [`TextError::Setting`], names the key.
+    ///
+    /// [`TextError::Setting`]: crate::text::TextError::Setting
+    pub fn validate(&self) -> Result<(), QaError> {
+        for (key, found) in [
+            ("max_question_length", self.max_question_length),
+            ("n_best_size", self.n_best_size),
+            ("max_answer_length", self.max_answer_length),
+            ("per_device_eval_batch_size", self.per_device_eval_batch_size),
+        ] {
+            if found == 0 {
+                return Err(QaError::Setting { key, expected: "at least 1", found });
+            }
+        }
+        Ok(self.windows().validate()?)
+    }
+
     fn windows(&self) -> WindowSettings {
         let Self { max_length, doc_stride, max_question_length, .. } = *self;
         WindowSettings { max_length, doc_stride, max_question_length }
@@ -69,7 +93,7 @@ pub struct Progress {
 /// Answers all questions of `dataset` with the fine-tuned model in folder `model`.
 ///
 /// # Errors
-/// A folder that is no question-answering model, a tokenizer of another vocabulary, windows longer
+/// A setting that makes no sense, a folder that is no question-answering model, a tokenizer of another vocabulary, windows longer
 /// than the model reaches, a model that gives no number, [`QaError::Interrupted`].
 pub fn answer(
     model: &Path,
@@ -79,6 +103,7 @@ pub fn answer(
     interrupt: &Interrupt,
     observe: &mut dyn FnMut(Progress),
 ) -> Result<NbestPredictions, QaError> {
+    settings.validate()?;
     let tokenizer = Tokenizer::from_folder(model)?;
     let network =
         QuestionAnswering::load(model, Head::FromCheckpoint, device)?.with_precision(settings.precision);
@@ -106,7 +131,7 @@ fn score_windows(
     let policy = GlobalPolicy::of(network.config());
     let device = network.parameters().device();
     let mut done = 0;
-    for chunk in by_length.chunks(batch_size.max(1)) {
+    for chunk in by_length.chunks(batch_size) {
         interrupt.check()?;
         let rows: Vec<_> = chunk.iter().map(|window| policy.sequence(window)).collect();
         let batch = Batch::of_sequences(&rows, network.config().pad_token_id, device)?;
@@ -125,4 +150,29 @@ fn score_windows(
 /// `[batch, length]` f32 on any device to one vector per row.
 fn rows_of(logits: &Tensor) -> Result<Vec<Vec<f32>>, QaError> {
     Ok(Vec::try_from(logits)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::TextError;
+
+    #[test]
+    fn a_setting_that_leaves_no_answer_is_refused_by_its_key() {
+        PredictSettings::default().validate().unwrap();
+        let key = |change: fn(&mut PredictSettings)| {
+            let mut settings = PredictSettings::default();
+            change(&mut settings);
+            match settings.validate() {
+                Err(QaError::Setting { key, .. } | QaError::Text(TextError::Setting { key, .. })) => key,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(key(|settings| settings.n_best_size = 0), "n_best_size");
+        assert_eq!(key(|settings| settings.max_answer_length = 0), "max_answer_length");
+        assert_eq!(key(|settings| settings.per_device_eval_batch_size = 0), "per_device_eval_batch_size");
+        assert_eq!(key(|settings| settings.max_question_length = 0), "max_question_length");
+        assert_eq!(key(|settings| settings.doc_stride = 0), "doc_stride");
+        assert_eq!(key(|settings| settings.max_length = 68), "max_length");
+    }
 }

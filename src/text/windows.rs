@@ -33,6 +33,13 @@ pub struct WindowSettings {
     pub max_question_length: usize,
 }
 
+/// Every key of [`WindowSettings`] with its meaning.
+pub const WINDOW_KEYS: [(&str, &str); 3] = [
+    ("max_length", "tokens per window, question and special tokens included"),
+    ("doc_stride", "tokens between the starts of two windows (BERT's meaning, not the overlap)"),
+    ("max_question_length", "question tokens kept"),
+];
+
 impl Default for WindowSettings {
     fn default() -> Self {
         Self { max_length: 384, doc_stride: 128, max_question_length: 64 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::TrainError;
 use crate::model::Precision;
 use crate::random::Seed;
+use crate::text::windows::WINDOW_KEYS;
 use crate::text::{MaskingSettings, WindowSettings};
 
 /// Continued masked-language-model pretraining; defaults as in the Longformer conversion recipe
@@ -69,6 +70,10 @@ pub struct Optimization {
     pub save_total_limit: usize,
 }
 
+/// `precision`, wherever it stands.
+pub const PRECISION_KEY: (&str, &str) =
+    ("precision", "float32, or bfloat16 matrix products over float32 weights");
+
 const SHARED_KEYS: [(&str, &str); 14] = [
     ("seed", "seed of every random choice of this run"),
     ("learning_rate", "highest learning rate, reached after the warm-up"),
@@ -80,7 +85,7 @@ const SHARED_KEYS: [(&str, &str); 14] = [
     ("warmup_steps", "optimizer steps of linear warm-up; then linear decay to 0"),
     ("per_device_train_batch_size", "sequences per forward and backward pass"),
     ("gradient_accumulation_steps", "passes per optimizer step"),
-    ("precision", "float32, or bfloat16 matrix products over float32 weights"),
+    PRECISION_KEY,
     ("logging_steps", "optimizer steps between two log lines"),
     ("save_steps", "optimizer steps between two checkpoints"),
     ("save_total_limit", "checkpoints kept, the newest ones"),
@@ -91,33 +96,40 @@ const SHARED_KEYS: [(&str, &str); 14] = [
 pub const SAVING_KEYS: [&str; 2] = ["save_steps", "save_total_limit"];
 
 /// Every key of [`PretrainSettings`] with its meaning.
-pub const PRETRAIN_KEYS: &[(&str, &str)] = &concat_keys::<20>(&[
+pub const PRETRAIN_KEYS: &[(&str, &str)] = &concat_keys::<20>(&[&OWN_PRETRAIN_KEYS, &SHARED_KEYS]);
+
+const OWN_PRETRAIN_KEYS: [(&str, &str); 6] = [
     ("max_steps", "optimizer steps"),
     ("model_max_length", "tokens per sequence, <s> and </s> included"),
     ("mlm_probability", "share of tokens to predict (of them 80 % masked, 10 % random, 10 % kept)"),
     ("per_device_eval_batch_size", "sequences per forward pass of the evaluation"),
     ("eval_steps", "optimizer steps between two evaluations; 0 evaluates before and after only"),
     ("copy_proj_layers", "copy the local q/k/v into the global projections at the end"),
-]);
+];
 
 /// Every key of [`FinetuneSettings`] with its meaning.
 pub const FINETUNE_KEYS: &[(&str, &str)] = &concat_keys::<18>(&[
-    ("num_train_epochs", "passes over the training windows"),
-    ("max_length", "tokens per window, question and special tokens included"),
-    ("doc_stride", "tokens between the starts of two windows (BERT's meaning, not the overlap)"),
-    ("max_question_length", "question tokens kept"),
+    &[("num_train_epochs", "passes over the training windows")],
+    &WINDOW_KEYS,
+    &SHARED_KEYS,
 ]);
 
-const fn concat_keys<const N: usize>(
-    own: &[(&'static str, &'static str)],
+/// The lists one after the other; `N` is the number of keys in all.
+pub(crate) const fn concat_keys<const N: usize>(
+    lists: &[&[(&'static str, &'static str)]],
 ) -> [(&'static str, &'static str); N] {
-    assert!(N == own.len() + SHARED_KEYS.len());
     let mut keys = [("", ""); N];
-    let mut at = 0;
-    while at < N {
-        keys[at] = if at < own.len() { own[at] } else { SHARED_KEYS[at - own.len()] };
-        at += 1;
+    let (mut list, mut count) = (0, 0);
+    while list < lists.len() {
+        let mut at = 0;
+        while at < lists[list].len() {
+            keys[count] = lists[list][at];
+            at += 1;
+            count += 1;
+        }
+        list += 1;
     }
+    assert!(count == N, "N is the number of keys in all lists");
     keys
 }
 
@@ -224,16 +236,8 @@ impl FinetuneSettings {
     pub fn validate(&self) -> Result<(), TrainError> {
         self.optimization.validate()?;
         positive("num_train_epochs", self.num_train_epochs)?;
-        at_least_one("doc_stride", self.doc_stride as u64)?;
         at_least_one("max_question_length", self.max_question_length as u64)?;
-        // <s> q </s></s> c </s>: four special tokens, and one of context at the least.
-        let shortest = self.max_question_length + 5;
-        require(
-            "max_length",
-            self.max_length >= shortest,
-            &format!("at least max_question_length + 5 = {shortest}"),
-            self.max_length,
-        )
+        Ok(self.windows().validate()?)
     }
 }
 
