@@ -22,9 +22,10 @@
 //! | [`report`] | CSV tables |
 //! | [`cli`] | one file per subcommand |
 //!
-//! Under all of them lie six small modules: [`causes`] (what is behind an error), [`digest`]
+//! Under all of them lie seven small modules: [`causes`] (what is behind an error), [`digest`]
 //! (SHA-256), [`durable`] (files that are whole or absent), [`interrupt`] (Ctrl-C as a value),
-//! [`random`] (randomness without state) and [`native`] (everything `unsafe`).
+//! [`process`] (its memory and libraries), [`random`] (randomness without state) and [`native`]
+//! (everything `unsafe`).
 
 pub mod causes;
 pub mod cli;
@@ -36,6 +37,7 @@ pub mod fetch;
 pub mod interrupt;
 pub mod model;
 pub mod native;
+pub mod process;
 pub mod qa;
 pub mod random;
 pub mod report;

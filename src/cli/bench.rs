@@ -4,11 +4,13 @@ use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use anyhow::Context as _;
 use rand::Rng;
 use tch::{Device, Kind, Tensor};
 
 use super::Context;
 use crate::model::{Batch, Config, MaskedLm, MaskedPositions, Mode, ModelType, Precision, flops};
+use crate::process;
 use crate::random::{Purpose, Seed};
 use crate::train::AdamW;
 use crate::train::settings::Optimization;
@@ -97,13 +99,14 @@ impl TrainStep {
         let tokens = self.batch_size * self.length;
         let rate = flops::masked_lm_step(&config, tokens, self.length, masked.len()) / step;
         let matmul = matmul_rate(precision.kind(), device);
+        let peak = process::peak_resident_bytes().context("/proc/self/status: expected VmHWM in kB")?;
         let figures = [
             ("seconds_per_step", step),
             ("tokens_per_second", tokens as f64 / step),
             ("gflop_per_second", rate / 1e9),
             ("matmul_gflop_per_second", matmul / 1e9),
             ("share_of_matmul_rate", rate / matmul),
-            ("peak_memory_mib", peak_memory_mib()?),
+            ("peak_memory_mib", peak as f64 / f64::from(1 << 20)),
         ];
         for (name, value) in figures {
             println!("{name}: {value:.3}");
@@ -179,12 +182,4 @@ fn matmul_rate(kind: Kind, device: Device) -> f64 {
 fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
-}
-
-/// The most memory this process has held (`VmHWM`), in MiB.
-fn peak_memory_mib() -> anyhow::Result<f64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok());
-    Ok(kib.ok_or_else(|| anyhow::anyhow!("/proc/self/status: expected VmHWM in kB"))? / 1024.0)
 }

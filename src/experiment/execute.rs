@@ -19,6 +19,7 @@ use crate::durable::WriteError;
 use crate::fetch::{Fetcher, Lock};
 use crate::model::convert::to_longformer;
 use crate::model::{Config, MaskedLm};
+use crate::process;
 use crate::qa::predict::{self, PredictSettings};
 use crate::qa::{Predictions, chance, metrics};
 use crate::text::{BlockFile, Tokenizer, blocks, train_tokenizer};
@@ -268,15 +269,8 @@ fn measures(log: &[Value]) -> Measures {
         let mean = speeds.iter().sum::<f64>() / speeds.len() as f64;
         measures.insert("tokens_per_second".into(), mean.into());
     }
-    if let Some(bytes) = peak_resident_bytes() {
+    if let Some(bytes) = process::peak_resident_bytes() {
         measures.insert("peak_resident_bytes_of_the_process".into(), bytes.into());
     }
     measures
-}
-
-/// The most memory that this process has held so far.
-fn peak_resident_bytes() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
