@@ -1,6 +1,7 @@
 //! `longqa bench`: what this machine makes of a training step.
 
 use std::fs::OpenOptions;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -35,31 +36,31 @@ enum Subject {
   python3 benches/peers/compare_train_step.py   # beside transformers' Longformer, in turn")]
 struct TrainStep {
     /// Encoder layers, of roberta-base's width unless told otherwise
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(i64).range(1..=1000))]
     layers: i64,
     /// Width of the hidden states
-    #[arg(long, default_value_t = 768)]
+    #[arg(long, default_value_t = 768, value_parser = clap::value_parser!(i64).range(64..=1 << 16))]
     hidden_size: i64,
     /// Words of the vocabulary
-    #[arg(long, default_value_t = 50265)]
+    #[arg(long, default_value_t = 50265, value_parser = clap::value_parser!(i64).range(5..=1 << 24))]
     vocab_size: i64,
     /// Tokens per sequence
-    #[arg(long, default_value_t = 4096)]
+    #[arg(long, default_value_t = 4096, value_parser = clap::value_parser!(i64).range(1..=1 << 20))]
     length: i64,
     /// Attention window, both sides together
-    #[arg(long, default_value_t = 512)]
+    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(i64).range(2..=1 << 20))]
     attention_window: i64,
     /// Sequences per step
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..=1 << 16))]
     batch_size: i64,
     /// float32 or bfloat16
     #[arg(long, default_value = "float32")]
     precision: String,
     /// Steps that are timed; one more comes first and is not
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     steps: u32,
     /// libtorch's threads [default: all cores]
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(i32).range(1..))]
     threads: Option<i32>,
     /// Also append the figures as a row to this file
     #[arg(long, value_name = "FILE")]
@@ -108,8 +109,9 @@ impl TrainStep {
             ("share_of_matmul_rate", rate / matmul),
             ("peak_memory_mib", peak as f64 / f64::from(1 << 20)),
         ];
+        let mut out = io::stdout().lock();
         for (name, value) in figures {
-            println!("{name}: {value:.3}");
+            writeln!(out, "{name}: {value:.3}")?;
         }
         self.append_csv(&figures)
     }

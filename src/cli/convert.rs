@@ -1,5 +1,6 @@
 //! `longqa convert`: a short model becomes a long one.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::Context;
@@ -33,8 +34,7 @@ pub fn run(args: Args, _context: &Context) -> anyhow::Result<()> {
     let from = resolve(&args.from)?;
     let settings = LongSettings { max_position: args.max_position, attention_window: args.attention_window };
     to_longformer(&from, &settings, &args.to)?;
-    println!("{}", args.to.display());
-    Ok(())
+    Ok(writeln!(io::stdout(), "{}", args.to.display())?)
 }
 
 /// A model's folder from what the user names it by. The one place where names of checkpoints, too,

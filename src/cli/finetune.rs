@@ -1,5 +1,6 @@
 //! `longqa finetune`: from a model folder and a SQuAD file to a question-answering model.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::settings_flags::SettingsFlags;
@@ -40,6 +41,5 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     training::in_session(context, |session| {
         finetune::run(&inputs, &settings, output, output, context.device, session)
     })?;
-    println!("{}", output.display());
-    Ok(())
+    Ok(writeln!(io::stdout(), "{}", output.display())?)
 }

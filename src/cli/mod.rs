@@ -115,8 +115,6 @@ fn start_log(cli: &Cli) {
 
 /// The reader of our output, `head` perhaps, has seen enough: no failure.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+    // Ours are not wrapped; a pipe that broke deep inside, a connection's perhaps, is a failure.
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

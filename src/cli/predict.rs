@@ -1,5 +1,6 @@
 //! `longqa predict`: from a question-answering model and a file of questions to answers.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use indicatif::ProgressBar;
@@ -51,6 +52,5 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     bar.finish_and_clear();
     answers.write(&args.output.join("nbest_predictions.json"))?;
     answers.best().write(&args.output.join("predictions.json"))?;
-    println!("{}", args.output.display());
-    Ok(())
+    Ok(writeln!(io::stdout(), "{}", args.output.display())?)
 }

@@ -1,5 +1,6 @@
 //! `longqa pretrain`: continued masked-language-model pretraining on a text.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::settings_flags::SettingsFlags;
@@ -52,6 +53,5 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     training::in_session(context, |session| {
         pretrain::run(&inputs, &settings, output, output, context.device, session)
     })?;
-    println!("{}", output.display());
-    Ok(())
+    Ok(writeln!(io::stdout(), "{}", output.display())?)
 }
