@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use longqa::digest::Digest;
 use longqa::model::{Batch, MaskedLm, Mode};
 use tch::{Device, Kind, Tensor};
 
@@ -84,6 +85,56 @@ fn a_converted_models_configuration_is_a_true_longformers() {
     let tokenizer: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(to.join("tokenizer_config.json")).unwrap()).unwrap();
     assert_eq!(tokenizer["model_max_length"], 120);
+}
+
+/// A mirror with the model in `from` under the name that the lock beside it gives it.
+fn published(root: &Path, from: &Path) -> (PathBuf, PathBuf) {
+    let (mirror, lock) = (root.join("mirror"), root.join("test.lock"));
+    let folder = mirror.join("checkpoints/small");
+    fs::create_dir_all(&folder).unwrap();
+    let mut text = String::from(
+        "version = 1\n[[folder]]\nname = \"small\"\nversion = \"1\"\nlicence = \"MIT\"\n\
+         path = \"checkpoints/small\"\nurls = [\"http://127.0.0.1:9/small/\"]\n",
+    );
+    for name in ["config.json", "model.safetensors", "vocab.json", "merges.txt"] {
+        let bytes = fs::read(from.join(name)).unwrap();
+        fs::write(folder.join(name), &bytes).unwrap();
+        let (length, digest) = (bytes.len(), Digest::of_bytes(&bytes));
+        text.push_str(&format!(
+            "[[folder.file]]\npath = \"{name}\"\nbytes = {length}\nsha256 = \"{digest}\"\n"
+        ));
+    }
+    fs::write(&lock, text).unwrap();
+    (mirror, lock)
+}
+
+#[test]
+fn a_name_in_the_lock_stands_for_the_fetched_checkpoint() {
+    let root = tempfile::tempdir().unwrap();
+    let (mirror, lock) = published(root.path(), &short_model(root.path()));
+    let cache = root.path().join("cache");
+    let by_name = |name: &str, to: &Path, mirror: &Path| {
+        let mut flags = vec!["--max-position", "120", "--attention-window", "20", "--offline"];
+        flags.extend(["--lock", lock.to_str().unwrap(), "--cache", cache.to_str().unwrap()]);
+        flags.extend(["--mirror", mirror.to_str().unwrap()]);
+        convert(Path::new(name), to, &flags)
+    };
+    let long = root.path().join("long");
+    let output = by_name("small", &long, &mirror);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(MaskedLm::load(&long, Device::Cpu).is_ok());
+
+    // A mirror that holds nothing: LONGQA_MIRROR, which may be set around this test, is not asked.
+    let empty = root.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let again = root.path().join("again");
+    assert!(by_name("small", &again, &empty).status.success(), "the cache has it");
+
+    let output = by_name("smal", &root.path().join("none"), &empty);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr.contains("smal: neither a folder nor a checkpoint"), "{stderr}");
+    assert!(stderr.contains("did you mean small"), "{stderr}");
 }
 
 #[test]

@@ -1,15 +1,16 @@
 //! `longqa convert`: a short model becomes a long one.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::Context;
+use super::sources::{FetchArgs, LockArgs, model_folder};
 use crate::model::convert::{LongSettings, to_longformer};
 
 /// Make a Longformer of a RoBERTa or XLM-R masked language model
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  longqa convert --from roberta-base --to long/roberta-base-4096
+  longqa convert --from roberta-base --to long/roberta-base-4096   # a name in the lock: fetched
   longqa convert --from models/small --max-position 512 --attention-window 64 --to models/small-long
 
 The result opens in transformers' LongformerForMaskedLM. Position rows are repeated, so the model
@@ -27,19 +28,16 @@ pub struct Args {
     /// Folder to write; new or empty
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
+    #[command(flatten)]
+    lock: LockArgs,
+    #[command(flatten)]
+    fetch: FetchArgs,
 }
 
 /// Converts and prints the new folder.
-pub fn run(args: Args, _context: &Context) -> anyhow::Result<()> {
-    let from = resolve(&args.from)?;
+pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
+    let from = model_folder(&args.from, &args.lock, &args.fetch, &context.interrupt)?;
     let settings = LongSettings { max_position: args.max_position, attention_window: args.attention_window };
     to_longformer(&from, &settings, &args.to)?;
     Ok(writeln!(io::stdout(), "{}", args.to.display())?)
-}
-
-/// A model's folder from what the user names it by. The one place where names of checkpoints, too,
-/// become folders.
-fn resolve(folder_or_name: &Path) -> anyhow::Result<PathBuf> {
-    anyhow::ensure!(folder_or_name.is_dir(), "{}: no such folder", folder_or_name.display());
-    Ok(folder_or_name.to_owned())
 }

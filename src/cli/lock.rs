@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use url::Url;
 
 use super::Context;
-use super::fetch::cache;
+use super::sources::CacheArgs;
 use crate::fetch::{self, ArchiveFormat, Damage, Draft, OnDamage, Settings};
 
 /// Verify the cache, or add an entry to a lock file
@@ -32,9 +32,8 @@ struct VerifyArgs {
     /// Remove what is damaged, so that the next fetch gets it again
     #[arg(long)]
     remove: bool,
-    /// The cache folder [default: $XDG_CACHE_HOME/longqa or ~/.cache/longqa]
-    #[arg(long, value_name = "DIR", env = "LONGQA_CACHE")]
-    cache: Option<PathBuf>,
+    #[command(flatten)]
+    cache: CacheArgs,
 }
 
 /// Download a file, measure it, and append its entry to a lock file
@@ -71,9 +70,8 @@ struct AddArgs {
     /// The lock file to append to
     #[arg(long, value_name = "FILE", default_value = "datasets.lock")]
     lock: PathBuf,
-    /// The cache folder [default: $XDG_CACHE_HOME/longqa or ~/.cache/longqa]
-    #[arg(long, value_name = "DIR", env = "LONGQA_CACHE")]
-    cache: Option<PathBuf>,
+    #[command(flatten)]
+    cache: CacheArgs,
 }
 
 /// Runs one of the two.
@@ -85,7 +83,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
 }
 
 fn verify(args: VerifyArgs, context: &Context) -> anyhow::Result<()> {
-    let cache = cache(args.cache)?;
+    let cache = args.cache.open()?;
     let on_damage = if args.remove { OnDamage::Remove } else { OnDamage::Report };
     let found = fetch::verify(&cache, on_damage, &context.interrupt)?;
     let mut out = io::stdout().lock();
@@ -129,7 +127,7 @@ fn add(args: AddArgs, context: &Context) -> anyhow::Result<()> {
         urls: args.urls,
         members,
     };
-    let drafted = fetch::draft(&draft, &cache(args.cache)?, &Settings::default(), &context.interrupt)?;
+    let drafted = fetch::draft(&draft, &args.cache.open()?, &Settings::default(), &context.interrupt)?;
     drafted.append_to(&args.lock)?;
     write!(io::stdout(), "{}", drafted.text().trim_start())?;
     Ok(())

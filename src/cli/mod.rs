@@ -14,6 +14,7 @@ mod pretrain;
 mod reproduce;
 mod score;
 mod settings_flags;
+mod sources;
 mod status;
 mod training;
 

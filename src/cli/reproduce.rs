@@ -7,11 +7,12 @@ use anyhow::bail;
 use tch::Device;
 
 use super::Context;
+use super::sources::{FetchArgs, LockArgs};
 use crate::experiment::execute::Local;
 use crate::experiment::provenance::Provenance;
 use crate::experiment::run::{Outcome, Runner, Todo};
 use crate::experiment::{Experiment, Plan, Store};
-use crate::fetch::{Fetcher, Lock, Mirror, Network, Settings, Unverified};
+use crate::fetch::Settings;
 use crate::interrupt::Interrupted;
 use crate::report::{Report, ResultsFolder, write_manifest};
 
@@ -37,18 +38,8 @@ pub struct Args {
     /// Where tables and manifest go [default: results/<name of the experiment>]
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
-    /// A folder or URL tree to ask before the lock's own addresses; may be given several times
-    #[arg(long = "mirror", value_name = "DIR_OR_URL", env = "LONGQA_MIRROR")]
-    mirrors: Vec<String>,
-    /// Use the cache and mirror folders only
-    #[arg(long)]
-    offline: bool,
-    /// Fetch files whose digest no public source states
-    #[arg(long)]
-    allow_unverified: bool,
-    /// The download cache [default: $XDG_CACHE_HOME/longqa or ~/.cache/longqa]
-    #[arg(long, value_name = "DIR", env = "LONGQA_CACHE")]
-    cache: Option<PathBuf>,
+    #[command(flatten)]
+    fetch: FetchArgs,
 }
 
 /// Where stages are and which files there are to fetch; `status` has the same.
@@ -57,24 +48,14 @@ pub(super) struct StoreArgs {
     /// Where finished stages are kept; experiments share it
     #[arg(long = "store", value_name = "DIR", env = "LONGQA_STORE", default_value = "store")]
     pub folder: PathBuf,
-    /// The lock file, in the place of the built-in one
-    #[arg(long, value_name = "FILE")]
-    lock: Option<PathBuf>,
-}
-
-impl StoreArgs {
-    pub(super) fn lock(&self) -> anyhow::Result<Lock> {
-        Ok(match &self.lock {
-            Some(path) => Lock::read(path)?,
-            None => Lock::built_in(),
-        })
-    }
+    #[command(flatten)]
+    pub lock: LockArgs,
 }
 
 /// Plans, runs, reports.
 pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let experiment = Experiment::read(&args.file)?;
-    let lock = args.store.lock()?;
+    let lock = args.store.lock.read()?;
     let plan = Plan::new(&experiment, &lock)?;
     let store = Store::at(&args.store.folder);
     let todo = Todo::of(&plan, &store)?;
@@ -94,7 +75,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
 
     let device = context.device;
     let provenance = Provenance::gather(device_name(device));
-    let execute = Local { fetcher: fetcher(&args)?, lock: lock.clone(), device };
+    let execute = Local { fetcher: args.fetch.fetcher(Settings::default())?, lock: lock.clone(), device };
     let runner =
         Runner { store: &store, execute: &execute, interrupt: &context.interrupt, provenance: &provenance };
     let outcome = match runner.run(&plan) {
@@ -131,16 +112,6 @@ fn plan_text(experiment: &Experiment, plan: &Plan, todo: &Todo) -> String {
         text.push_str(&format!("{state:<10}  {kind:<15}  {}  {}\n", stage.key, stage.title));
     }
     text
-}
-
-fn fetcher(args: &Args) -> anyhow::Result<Fetcher> {
-    let settings = Settings {
-        mirrors: args.mirrors.iter().map(|mirror| mirror.parse::<Mirror>()).collect::<Result<_, _>>()?,
-        network: if args.offline { Network::Offline } else { Network::Online },
-        unverified: if args.allow_unverified { Unverified::Allow } else { Unverified::Refuse },
-        ..Settings::default()
-    };
-    Ok(Fetcher::new(super::fetch::cache(args.cache.clone())?, settings))
 }
 
 fn device_name(device: Device) -> String {

@@ -30,7 +30,7 @@ pub struct Args {
 /// Prints one line per stage, then how many there are in each state.
 pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let experiment = Experiment::read(&args.file)?;
-    let plan = Plan::new(&experiment, &args.store.lock()?)?;
+    let plan = Plan::new(&experiment, &args.store.lock.read()?)?;
     let store = Store::at(&args.store.folder);
     let mut counts: Vec<(&str, usize)> =
         ["done", "running", "stopped", "failed", "damaged", "missing", "not needed"]

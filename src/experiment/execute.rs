@@ -72,6 +72,9 @@ impl Local {
     fn fetch(&self, fetched: &Fetched, place: &Place) -> Result<(), StageFailure> {
         let entries = self.lock.select(&[&fetched.name])?;
         for found in self.fetcher.fetch(&entries, place.interrupt)? {
+            for (name, digest) in &found.unverified {
+                tracing::warn!("unverified: {name} has sha256 {digest}");
+            }
             if found.path.is_dir() {
                 take_folder(&found.path, place.output)?;
             } else if let Some(name) = &fetched.file {

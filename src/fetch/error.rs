@@ -40,6 +40,14 @@ pub enum FetchError {
         /// Names in the lock that look alike, nearest first.
         nearest: Vec<String>,
     },
+    /// The lock's entry of that name is no folder of files.
+    #[error("{name:?} in the lock: expected a folder of files, found {found}")]
+    NotAFolder {
+        /// The name as given.
+        name: String,
+        /// What it is.
+        found: String,
+    },
     /// Entries whose digest nobody states, asked for without allowing that.
     #[error(
         "no public source states the digest of {}; to fetch it nevertheless and see what digest it has: --allow-unverified",

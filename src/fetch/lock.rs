@@ -154,6 +154,20 @@ impl Lock {
         Ok(selected)
     }
 
+    /// The entry `name`, which must be a folder of files, as checkpoints are.
+    pub fn folder(&self, name: &str) -> Result<&Entry, FetchError> {
+        let wrong = |found: &str| FetchError::NotAFolder { name: name.to_owned(), found: found.to_owned() };
+        let found = match self.select(&[name])?.as_slice() {
+            [entry] => *entry,
+            _ => return Err(wrong("several entries")),
+        };
+        match &found.content {
+            Content::Folder(_) => Ok(found),
+            Content::File(_) | Content::Member(..) => Err(wrong("a file")),
+            Content::Archive(_) => Err(wrong("an archive")),
+        }
+    }
+
     fn named(&self, name: &str) -> Vec<&Entry> {
         match self.entries.iter().chain(&self.parts).find(|entry| entry.name == name) {
             Some(entry) => vec![entry],
@@ -308,6 +322,19 @@ mod tests {
         assert!(error.to_string().contains("did you mean xquad"), "{error}");
         let error = Lock::built_in().select(&["0000"]).unwrap_err().to_string();
         assert!(!error.contains("did you mean"), "{error}");
+    }
+
+    #[test]
+    fn only_a_folder_of_files_is_taken_for_one() {
+        let lock = Lock::built_in();
+        assert_eq!(lock.folder("roberta-base").unwrap().name, "roberta-base");
+        for (name, found) in
+            [("squad-1.1/dev", "a file"), ("xquad", "several entries"), ("mlqa", "an archive")]
+        {
+            let error = lock.folder(name).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains(found), "{error}");
+        }
+        assert!(matches!(lock.folder("roberta-bas"), Err(FetchError::UnknownName { .. })));
     }
 
     #[test]
