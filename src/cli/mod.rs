@@ -114,6 +114,15 @@ fn start_log(cli: &Cli) {
         .init();
 }
 
+/// As manifests and `longqa env` name it.
+fn device_name(device: Device) -> String {
+    match device {
+        Device::Cpu => "cpu".to_owned(),
+        Device::Cuda(number) => format!("cuda:{number}"),
+        other => format!("{other:?}"),
+    }
+}
+
 /// The reader of our output, `head` perhaps, has seen enough: no failure.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     // Ours are not wrapped; a pipe that broke deep inside, a connection's perhaps, is a failure.

@@ -4,7 +4,6 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::bail;
-use tch::Device;
 
 use super::Context;
 use super::sources::{FetchArgs, LockArgs};
@@ -74,7 +73,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     }
 
     let device = context.device;
-    let provenance = Provenance::gather(device_name(device));
+    let provenance = Provenance::gather(super::device_name(device));
     let execute = Local { fetcher: args.fetch.fetcher(Settings::default())?, lock: lock.clone(), device };
     let runner =
         Runner { store: &store, execute: &execute, interrupt: &context.interrupt, provenance: &provenance };
@@ -112,14 +111,6 @@ fn plan_text(experiment: &Experiment, plan: &Plan, todo: &Todo) -> String {
         text.push_str(&format!("{state:<10}  {kind:<15}  {}  {}\n", stage.key, stage.title));
     }
     text
-}
-
-fn device_name(device: Device) -> String {
-    match device {
-        Device::Cpu => "cpu".to_owned(),
-        Device::Cuda(number) => format!("cuda:{number}"),
-        other => format!("{other:?}"),
-    }
 }
 
 fn failures(plan: &Plan, outcome: &Outcome) -> anyhow::Result<()> {
