@@ -177,6 +177,25 @@ fn a_program_killed_at_random_moments_ends_with_the_bits_of_one_never_killed() {
 }
 
 #[test]
+fn the_model_that_is_read_is_never_written_over() {
+    let ground = Ground::new(0.0);
+    let before = tiny::weights(&ground.model);
+    for (command, data) in [("pretrain", "--train_file_path"), ("finetune", "--train_file")] {
+        let mut run = Command::new(env!("CARGO_BIN_EXE_longqa"));
+        run.arg(command).arg("--model").arg(&ground.model).arg("--output_dir").arg(ground.model.join("."));
+        run.arg(data).arg(&ground.text);
+        if command == "pretrain" {
+            run.arg("--val_file_path").arg(&ground.short_text);
+        }
+        let output = run.env("LONGQA_CACHE", ground.at("cache")).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains("--output_dir: expected another folder"), "{stderr}");
+    }
+    assert_eq!(tiny::weights(&ground.model), before);
+}
+
+#[test]
 fn splitting_a_step_into_micro_batches_changes_nothing_but_rounding() {
     let ground = Ground::new(0.0);
     let run = |name: &str, batch: usize, accumulation: usize| {
@@ -225,6 +244,7 @@ fn a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoint() {
     let error = ground.pretrain("diverged", &settings, &Interrupt::default(), |_| {}).unwrap_err();
     let TrainError::NotFinite { step, checkpoint, .. } = &error else { panic!("{error}") };
     assert!(*step >= 2, "the first step of the warm-up changes nothing: {error}");
+    assert!(checkpoint.is_some(), "two good steps were saved: {error}");
     for (name, tensor) in checkpoint.iter().flat_map(|folder| {
         let weights = weights::read(folder).unwrap();
         weights.names().map(|name| (name.to_owned(), weights.tensor(name).unwrap())).collect::<Vec<_>>()

@@ -35,6 +35,7 @@ pub struct Args {
 /// Trains, and prints the output folder.
 pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let settings = args.settings.settings()?;
+    training::refuse_to_replace(&args.model, &args.output_dir)?;
     let train = squad::read(&args.train_file)?;
     let inputs = FinetuneInputs { model: &args.model, train: &train, train_file: &args.train_file };
     let output = &args.output_dir;

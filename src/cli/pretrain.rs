@@ -41,6 +41,7 @@ pub struct Args {
 /// Trains, and prints the output folder.
 pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let settings = args.settings.settings()?;
+    training::refuse_to_replace(&args.model, &args.output_dir)?;
     settings.validate()?;
     let tokenizer = Tokenizer::from_folder(&args.model)?;
     let cache = Cache::default_for_user()?.blocks();

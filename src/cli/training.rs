@@ -1,10 +1,26 @@
 //! What `pretrain` and `finetune` share: a session whose events are shown.
 
+use std::path::Path;
+
+use anyhow::ensure;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Context;
 use crate::train::run::{Event, Session};
 use crate::train::{TrainError, wall_clock};
+
+/// Refuses to write over the model that is read: it would be lost, and a stopped run, which must find
+/// what it began with, could not go on.
+pub fn refuse_to_replace(model: &Path, output: &Path) -> anyhow::Result<()> {
+    if let (Ok(read), Ok(written)) = (model.canonicalize(), output.canonicalize()) {
+        ensure!(
+            read != written,
+            "--output_dir: expected another folder than --model's, found {}",
+            output.display()
+        );
+    }
+    Ok(())
+}
 
 /// Runs `work` in a session that shows its progress on stderr.
 pub fn in_session(

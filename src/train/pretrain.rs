@@ -39,6 +39,7 @@ pub fn run(
     let vocabulary = MaskingVocabulary::from(&tokenizer);
     let model = MaskedLm::load(inputs.model, device)?.with_precision(settings.optimization.precision);
     tokenizer.check_vocabulary_size(model.config().vocab_size as usize, inputs.model)?;
+    model.config().check_length(settings.model_max_length)?;
 
     let plan = Plan {
         optimization: settings.optimization.clone(),
