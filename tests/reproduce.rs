@@ -193,7 +193,8 @@ fn a_run_stopped_or_killed_anywhere_ends_with_the_same_bytes() {
     assert_eq!(status.code(), Some(130), "{status:?}");
     assert!(!place.path("results/tiny/table.csv").exists());
     assert!(!stop_at("finetune long for near, seed 1", "-KILL").success());
-    assert!(!stop_at("predict long on far (hi), seed 2", "-KILL").success());
+    // With four stages still to come, a slow machine cannot end before it is killed.
+    assert!(!stop_at("predict long on far (en), seed 2", "-KILL").success());
     place.reproduce();
     assert_eq!(place.stages(), WHOLE.stages());
     assert_eq!(place.tables(), WHOLE.tables());

@@ -18,3 +18,30 @@ pub fn masked_lm_step(config: &Config, tokens: i64, length: i64, masked: i64) ->
     let per_masked = width * width + width * words;
     3.0 * 2.0 * (tokens as f64 * per_token + masked as f64 * per_masked)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::ModelType;
+    use super::*;
+
+    /// One layer of width 2: projections 4 · 2² + 2 · 2 · 3 = 28 products a token, the head 2² + 2 · 5
+    /// = 14 for a masked one; forward and backward are three times two operations for each.
+    #[test]
+    fn a_step_is_counted_as_by_hand() {
+        let sizes = |model_type, attention_window| Config {
+            vocab_size: 5,
+            hidden_size: 2,
+            num_hidden_layers: 1,
+            num_attention_heads: 1,
+            intermediate_size: 3,
+            attention_window,
+            ..Config::base(model_type)
+        };
+        // Each of 8 tokens sees all 8, twice 2 products each: 28 + 32.
+        let full = masked_lm_step(&sizes(ModelType::Roberta, None), 8, 8, 1);
+        assert_eq!(full, 6.0 * (8.0 * 60.0 + 14.0));
+        // A window of 2 is a token and its neighbours: 28 + 12.
+        let long = masked_lm_step(&sizes(ModelType::Longformer, Some(vec![2])), 8, 8, 1);
+        assert_eq!(long, 6.0 * (8.0 * 40.0 + 14.0));
+    }
+}
