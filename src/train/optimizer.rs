@@ -235,7 +235,7 @@ mod tests {
         let model = model();
         let mut optimizer = AdamW::new(model.parameters(), &Optimization::default());
         backward(&model, 1.0);
-        optimizer.step(0.01).unwrap();
+        let _norm = optimizer.step(0.01).unwrap();
         let state = |optimizer: &AdamW| {
             optimizer.state().iter().map(|(_, tensor)| values(tensor)).collect::<Vec<_>>()
         };
