@@ -5,7 +5,7 @@ use std::iter;
 
 /// The error, its cause, that one's cause, and so on.
 pub fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (**error).source())
+    iter::successors(Some(error), |&error| error.source())
 }
 
 /// Whether the error or a cause of it is an `E`.

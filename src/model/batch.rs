@@ -156,11 +156,6 @@ impl Batch {
         self.length
     }
 
-    /// The largest token id.
-    pub fn largest_id(&self) -> i64 {
-        self.largest_id
-    }
-
     /// Whether any row is padded.
     pub fn padding(&self) -> Padding {
         self.padding

@@ -1,8 +1,8 @@
 //! The network: config, attention, encoder, heads, weights in and out.
 //!
 //! RoBERTa and XLM-R are one network; a Longformer differs from it in its attention alone.
-//! [`MaskedLm`] and [`QuestionAnswering`] are the encoder with a head; both are given a [`Batch`]. Names and layout of
-//! weights and of `config.json` are those of Hugging Face transformers.
+//! [`MaskedLm`] and [`QuestionAnswering`] are the encoder with a head; both are given a [`Batch`].
+//! Names and layout of weights and of `config.json` are those of Hugging Face transformers.
 
 pub mod attention;
 mod batch;

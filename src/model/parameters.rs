@@ -57,11 +57,6 @@ impl Parameters {
     pub fn copy_from(&self, weights: &Weights) -> Result<(), ModelError> {
         self.0.iter().try_for_each(|(name, tensor)| copy_tensor(weights, name, tensor))
     }
-
-    /// The number of trainable numbers.
-    pub fn elements(&self) -> usize {
-        self.0.iter().map(|(_, tensor)| tensor.numel()).sum()
-    }
 }
 
 /// Puts the tensor `name` of `weights` into `target`, which has the shape it must have.
