@@ -98,6 +98,7 @@ impl Local {
             max_position_embeddings: settings.max_position_embeddings,
             hidden_dropout_prob: settings.hidden_dropout_prob,
             attention_probs_dropout_prob: settings.attention_probs_dropout_prob,
+            initializer_range: settings.initializer_range,
             pad_token_id: special.pad.0.into(),
             bos_token_id: special.bos.0.into(),
             eos_token_id: special.eos.0.into(),
