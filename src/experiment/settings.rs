@@ -23,6 +23,7 @@ pub struct InitializeSettings {
     pub max_position_embeddings: i64,
     pub hidden_dropout_prob: f64,
     pub attention_probs_dropout_prob: f64,
+    pub initializer_range: f64,
 }
 
 impl Default for InitializeSettings {
@@ -36,6 +37,7 @@ impl Default for InitializeSettings {
             max_position_embeddings: 514,
             hidden_dropout_prob: 0.1,
             attention_probs_dropout_prob: 0.1,
+            initializer_range: 0.02,
         }
     }
 }
@@ -51,6 +53,7 @@ impl InitializeSettings {
             max_position_embeddings: self.max_position_embeddings,
             hidden_dropout_prob: self.hidden_dropout_prob,
             attention_probs_dropout_prob: self.attention_probs_dropout_prob,
+            initializer_range: self.initializer_range,
             ..Config::base(ModelType::Roberta)
         }
     }
@@ -66,6 +69,7 @@ impl SettingsTable for InitializeSettings {
         ("max_position_embeddings", "positions, two more than the tokens of the longest input"),
         ("hidden_dropout_prob", "dropout of embeddings and hidden states"),
         ("attention_probs_dropout_prob", "dropout of attention probabilities"),
+        ("initializer_range", "standard deviation of the initial weights"),
     ];
 }
 
