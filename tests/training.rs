@@ -143,20 +143,43 @@ fn a_run_stopped_after_any_step_ends_with_the_bits_of_one_never_stopped() {
     assert_eq!(evaluations.map(|line| line["step"].clone()).collect::<Vec<_>>(), [0, 6, 12, 13]);
 }
 
+/// `longqa pretrain` into the folder `output`, begun by `command`.
+fn program(ground: &Ground, output: &str, mut command: Command) -> Command {
+    command.args(["-q", "pretrain", "--max_steps=40", "--save_steps=3", "--logging_steps=4"]);
+    command.args(["--eval_steps=7", "--gradient_accumulation_steps=4", "--learning_rate=1e-3"]);
+    command.arg(format!("--model_max_length={}", tiny::MAX_LENGTH));
+    command.arg("--model").arg(&ground.model);
+    command.arg("--train_file_path").arg(&ground.text).arg("--val_file_path").arg(&ground.short_text);
+    command.arg("--output_dir").arg(ground.at(output));
+    command.env("OMP_NUM_THREADS", "1").env("LONGQA_CACHE", ground.at("cache")).stdout(Stdio::null());
+    command
+}
+
+/// A limit on the size of files stands in for a full disk: a write fails midway in either case.
+#[test]
+fn a_write_that_fails_midway_is_an_error_that_names_the_file_and_leaves_no_half_of_it() {
+    let ground = Ground::new(0.0);
+    let mut limited = Command::new("bash");
+    let script = "trap '' XFSZ; ulimit -f 100; exec \"$0\" \"$@\"";
+    limited.args(["-c", script, env!("CARGO_BIN_EXE_longqa")]);
+    let failed = program(&ground, "full", limited).stderr(Stdio::piped()).output().unwrap();
+    let said = String::from_utf8_lossy(&failed.stderr);
+    assert_eq!(failed.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot write") && said.contains(".safetensors"), "{said}");
+    let left: Vec<_> = fs::read_dir(ground.at("full"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with("checkpoint-") || name.starts_with(".partial-"))
+        .collect();
+    assert_eq!(left, [""; 0], "nothing half-written stays");
+    let again = program(&ground, "full", Command::new(env!("CARGO_BIN_EXE_longqa")));
+    assert!({ again }.status().unwrap().success(), "with room it goes on");
+}
+
 #[test]
 fn a_program_killed_at_random_moments_ends_with_the_bits_of_one_never_killed() {
     let ground = Ground::new(0.1);
-    let command = |output: &str| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_longqa"));
-        command.args(["-q", "pretrain", "--max_steps=40", "--save_steps=3", "--logging_steps=4"]);
-        command.args(["--eval_steps=7", "--gradient_accumulation_steps=4", "--learning_rate=1e-3"]);
-        command.arg(format!("--model_max_length={}", tiny::MAX_LENGTH));
-        command.arg("--model").arg(&ground.model);
-        command.arg("--train_file_path").arg(&ground.text).arg("--val_file_path").arg(&ground.short_text);
-        command.arg("--output_dir").arg(ground.at(output));
-        command.env("OMP_NUM_THREADS", "1").env("LONGQA_CACHE", ground.at("cache")).stdout(Stdio::null());
-        command
-    };
+    let command = |output: &str| program(&ground, output, Command::new(env!("CARGO_BIN_EXE_longqa")));
     assert!(command("whole").status().unwrap().success());
 
     let mut random = Seed(11).stream(Purpose::Shuffle, &[]);
