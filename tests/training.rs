@@ -347,6 +347,20 @@ fn fine_tuning_stopped_midway_ends_with_the_same_bits_and_learns() {
         let mut session = Session { interrupt, clock: &|| 0.0, observe };
         finetune::run(&inputs, &settings, &output, &output, Device::Cpu, &mut session).map(|()| output)
     };
+    let unanswered = QaDataset {
+        questions: dataset
+            .questions
+            .iter()
+            .map(|question| Question { answers: vec![], ..question.clone() })
+            .collect(),
+        ..dataset.clone()
+    };
+    let inputs = FinetuneInputs { model: &ground.model, train: &unanswered, train_file: &ground.text };
+    let mut quiet = Session { interrupt: &Interrupt::default(), clock: &|| 0.0, observe: &mut |_| {} };
+    let nowhere = ground.at("unanswered");
+    let refused = finetune::run(&inputs, &settings, &nowhere, &nowhere, Device::Cpu, &mut quiet);
+    assert!(matches!(refused, Err(TrainError::Empty { .. })), "{refused:?}");
+
     let mut losses = Vec::new();
     let whole = finetune("whole", &Interrupt::default(), &mut |event| {
         if let Event::Measured { figures, .. } = event {

@@ -44,8 +44,10 @@ pub fn run(
     model.config().check_length(settings.max_length)?;
 
     let windows = windows::of_dataset(inputs.train, &tokenizer, &settings.windows())?;
-    if windows.is_empty() {
-        return Err(TrainError::Empty { what: inputs.train_file.display().to_string(), unit: "question" });
+    // Without any answer a model would be taught that there never is one.
+    if windows.iter().all(|window| window.answer.is_none()) {
+        let what = inputs.train_file.display().to_string();
+        return Err(TrainError::Empty { what, unit: "question with an answer" });
     }
     let mut steps = SpanSteps::new(&windows, GlobalPolicy::of(model.config()), settings);
     let plan = Plan {
