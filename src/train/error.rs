@@ -21,7 +21,7 @@ pub enum TrainError {
         /// What it is.
         found: String,
     },
-    /// The loss or the gradient is no longer a number. The weights are those before that step.
+    /// The loss or the gradient is no longer a number. That step changed nothing, and nothing was saved since.
     #[error("step {step}: the loss is {loss} and the gradient norm {gradient_norm}; the last good checkpoint is {}", checkpoint_name(.checkpoint))]
     NotFinite {
         /// The optimizer step, counted from 1.
