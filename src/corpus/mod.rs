@@ -9,7 +9,10 @@ pub mod error;
 pub mod miniature;
 pub mod qa;
 pub mod squad;
+pub mod task;
+pub mod triviaqa;
 pub mod wikitext;
 
 pub use error::CorpusError;
 pub use qa::{Answer, QaDataset, Question};
+pub use task::Task;

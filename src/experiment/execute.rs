@@ -198,14 +198,15 @@ fn score(place: &Place) -> Result<(), StageFailure> {
             id: question.id.clone(),
             exact_match: score.exact_match.into(),
             f1: score.f1,
-            answer_start: question.answers.first().map_or(0, |answer| answer.start),
-            context_length: gold.contexts.get(question.context).map_or(0, |text| text.chars().count()),
+            answer_start: question.answers.first().map(|answer| answer.start),
+            context_length: gold.contexts.get(question.context).map(|text| text.chars().count()),
         })
         .collect();
     let scores = ScoreOutcome {
         exact_match: evaluation.scores.exact_match,
         f1: evaluation.scores.f1,
         total: evaluation.scores.total,
+        left_out: 0,
         chance: chance_of(&gold)?,
     };
     Ok(outcome::write_scores(place.output, &scores, &questions)?)

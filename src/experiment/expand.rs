@@ -12,6 +12,7 @@ use super::keys::nearest;
 use super::plan::{Cell, Plan, Pretraining};
 use super::source::{as_path, file_name, local_files};
 use super::stage::{BlocksSettings, Copied, Fetched, Input, Role, ScoreSettings, Stage, StageKey, Work};
+use crate::corpus::Task;
 use crate::fetch::{Entry, FetchError, Lock};
 use crate::random::Seed;
 
@@ -225,6 +226,7 @@ impl<'a> Builder<'a> {
             let settings = experiment.finetune_settings(name, model, seed)?;
             let predict = experiment.predict_settings(name, model, &settings)?;
             let protocol = format!("standard {}/{}", predict.max_length, predict.doc_stride);
+            let attention = settings.attention;
             let train = self.file(&format!("{table}.train"), &section.train)?;
             let planned = self.models[model];
             for length in [settings.max_length, predict.max_length] {
@@ -253,7 +255,14 @@ impl<'a> Builder<'a> {
                 self.plan.cells.push(Cell {
                     model: model.clone(),
                     published_model: published(&experiment.models[model].published, model),
+                    base_model: experiment.models[model].from.clone(),
                     task: name.to_owned(),
+                    kind: Task::Squad,
+                    evaluated_on: file.clone(),
+                    context_language: None,
+                    rules: predict.protocol,
+                    max_length: predict.max_length,
+                    attention,
                     published_task: published(&section.published, name),
                     language: language.clone(),
                     seed,

@@ -22,6 +22,8 @@ pub struct ScoreOutcome {
     pub f1: f64,
     /// Questions.
     pub total: usize,
+    /// Questions that the protocol leaves out; they are not among `total`.
+    pub left_out: usize,
     /// What guessing gives, where it is known which spans there are to guess among.
     pub chance: Option<Chance>,
 }
@@ -44,16 +46,16 @@ pub struct QuestionOutcome {
     pub exact_match: u8,
     /// F1 of token counts, from 0 to 1.
     pub f1: f64,
-    /// Characters before the first gold answer.
-    pub answer_start: usize,
-    /// Characters of the document.
-    pub context_length: usize,
+    /// Characters before the first gold answer; none where it has no one place.
+    pub answer_start: Option<usize>,
+    /// Characters of the document; none where a question has several.
+    pub context_length: Option<usize>,
 }
 
 impl QuestionOutcome {
     /// Where the answer begins, from 0 (the document's start) to below 1.
-    pub fn depth(&self) -> f64 {
-        self.answer_start as f64 / self.context_length.max(1) as f64
+    pub fn depth(&self) -> Option<f64> {
+        Some(self.answer_start? as f64 / self.context_length?.max(1) as f64)
     }
 }
 
@@ -124,17 +126,17 @@ mod tests {
     fn what_is_written_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let chance = Some(Chance { exact_match: 4.0, f1: 20.5 });
-        let scores = ScoreOutcome { exact_match: 100.0 / 3.0, f1: 0.1, total: 3, chance };
+        let scores = ScoreOutcome { exact_match: 100.0 / 3.0, f1: 0.1, total: 3, left_out: 2, chance };
         let question = QuestionOutcome {
             id: "a,\"b\"".into(),
             exact_match: 1,
             f1: 2.0 / 3.0,
-            answer_start: 30,
-            context_length: 120,
+            answer_start: Some(30),
+            context_length: Some(120),
         };
         write_scores(folder.path(), &scores, std::slice::from_ref(&question)).unwrap();
         assert_eq!(read_scores(folder.path()).unwrap(), scores);
-        assert_eq!(question.depth(), 0.25);
+        assert_eq!(question.depth(), Some(0.25));
         assert_eq!(read_questions(folder.path()).unwrap(), [question]);
         let pretraining =
             PretrainOutcome { evaluations: vec![Evaluation { step: 0, bits_per_character: 2.5 }] };

@@ -5,8 +5,11 @@ use super::ExperimentError;
 use super::expand;
 use super::file::Experiment;
 use super::stage::{Stage, Work};
+use crate::corpus::Task;
 use crate::fetch::Lock;
+use crate::model::Attention;
 use crate::random::Seed;
+use crate::text::Protocol;
 
 /// Everything an experiment consists of.
 #[derive(Debug)]
@@ -26,15 +29,31 @@ pub struct Cell {
     pub model: String,
     /// Its name among the published numbers.
     pub published_model: String,
+    /// The short model that it was made long from, by its name in the experiment file.
+    pub base_model: Option<String>,
     /// The task's name in the experiment file.
     pub task: String,
+    /// Whose data and metrics they are.
+    pub kind: Task,
     /// Its name among the published numbers.
     pub published_task: String,
+    /// What the questions were read from, as the experiment file names it: two cells with the same
+    /// `kind`, `evaluated_on` and languages have the same questions.
+    pub evaluated_on: String,
     /// The language of the questions.
     pub language: String,
+    /// The language of the contexts, where it may be another one.
+    pub context_language: Option<String>,
     /// The seed of fine-tuning.
     pub seed: Seed,
-    /// How it is done, `standard 384/128`: rules, window length, distance of windows.
+    /// By which rules.
+    pub rules: Protocol,
+    /// Tokens of a window.
+    pub max_length: usize,
+    /// How the model attends.
+    pub attention: Attention,
+    /// How it is done, for people, `standard 384/128`: rules, window length, distance of windows,
+    /// `dense` if it is.
     pub protocol: String,
     /// The stage that trains, by its place in the plan.
     pub finetune: usize,

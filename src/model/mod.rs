@@ -31,4 +31,4 @@ pub use layers::{Mode, Precision};
 pub use mlm::MaskedLm;
 pub use parameters::{Parameters, copy_tensor};
 pub use qa::{Head, QuestionAnswering, SpanLogits};
-pub use question_input::GlobalPolicy;
+pub use question_input::{Attention, GlobalPolicy};

@@ -1,7 +1,23 @@
 //! From a question/context window to a row of a batch: which tokens get global attention.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Config, Sequence};
 use crate::text::windows::Window;
+
+/// How a long model attends while it is fine-tuned and used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Attention {
+    /// A sliding window, and global attention of the question (Beltagy et al. 2020). A model without
+    /// windows attends to everything.
+    #[default]
+    #[serde(rename = "sliding-window+global")]
+    SlidingWindowGlobal,
+    /// Full attention through the local projections; the global ones are dropped. What
+    /// `RobertaForQuestionAnswering` does with a long model's weights.
+    #[serde(rename = "dense")]
+    Dense,
+}
 
 /// Which tokens of a question/context window are global.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,8 +11,8 @@ use crate::corpus::QaDataset;
 use crate::interrupt::Interrupt;
 use crate::model::{Batch, GlobalPolicy, Head, Mode, Precision, QuestionAnswering};
 use crate::text::windows::{self, WINDOW_KEYS, Window};
-use crate::text::{Tokenizer, WindowSettings};
-use crate::train::settings::{PRECISION_KEY, concat_keys};
+use crate::text::{Protocol, Slices, Tokenizer, WindowSettings};
+use crate::train::settings::{DOCUMENT_KEYS, PRECISION_KEY, PROTOCOL_KEYS, concat_keys};
 
 /// How questions are answered: windows, then span decoding over all of them. The fields are described
 /// in [`PREDICT_KEYS`].
@@ -26,11 +26,17 @@ pub struct PredictSettings {
     pub max_answer_length: usize,
     pub per_device_eval_batch_size: usize,
     pub precision: Precision,
+    pub protocol: Protocol,
+    pub do_lowercase: bool,
+    pub slices: Slices,
+    pub max_document_length: usize,
 }
 
 /// Every key of [`PredictSettings`] with its meaning.
-pub const PREDICT_KEYS: &[(&str, &str)] = &concat_keys::<7>(&[
+pub const PREDICT_KEYS: &[(&str, &str)] = &concat_keys::<11>(&[
     &WINDOW_KEYS,
+    &PROTOCOL_KEYS,
+    &DOCUMENT_KEYS,
     &[
         ("n_best_size", "starts and ends considered per window, and answers kept per question"),
         ("max_answer_length", "tokens of the longest answer"),
@@ -49,6 +55,10 @@ impl Default for PredictSettings {
             max_answer_length: 30,
             per_device_eval_batch_size: 8,
             precision: Precision::Float32,
+            protocol: Protocol::default(),
+            do_lowercase: false,
+            slices: Slices::default(),
+            max_document_length: 4096,
         }
     }
 }

@@ -41,7 +41,7 @@ pub fn rows_of(runs: &[Run]) -> Vec<Row> {
         let (task, language, model) = group;
         for part in 0..PARTS {
             let there = |run: &Run| -> Vec<QuestionOutcome> {
-                run.questions.iter().filter(|question| part_of(question) == part).cloned().collect()
+                run.questions.iter().filter(|question| part_of(question) == Some(part)).cloned().collect()
             };
             let questions = same.first().map_or(0, |run| there(run).len());
             let over_seeds = |value: fn(&QuestionOutcome) -> f64| {
@@ -67,8 +67,8 @@ pub fn rows_of(runs: &[Run]) -> Vec<Row> {
     rows
 }
 
-fn part_of(question: &QuestionOutcome) -> usize {
-    ((question.depth() * PARTS as f64) as usize).min(PARTS - 1)
+fn part_of(question: &QuestionOutcome) -> Option<usize> {
+    question.depth().map(|depth| ((depth * PARTS as f64) as usize).min(PARTS - 1))
 }
 
 /// The headings of `depth.csv`; depths are shares of the document's characters.

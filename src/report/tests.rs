@@ -3,11 +3,14 @@
 use super::published::Published;
 use super::runs::{self, Run};
 use super::{ResultsFolder, depth, pretraining, table};
+use crate::corpus::Task;
 use crate::digest::Digest;
 use crate::experiment::outcome::{Chance, QuestionOutcome, ScoreOutcome};
 use crate::experiment::plan::Cell;
 use crate::experiment::stage::StageKey;
+use crate::model::Attention;
 use crate::random::Seed;
+use crate::text::Protocol;
 
 fn run(model: &str, task: &str, seed: u64, exact_match: Option<f64>, depths: &[(usize, u8)]) -> Run {
     let key = |name: &str| StageKey(Digest::of_bytes(name.as_bytes()));
@@ -15,9 +18,16 @@ fn run(model: &str, task: &str, seed: u64, exact_match: Option<f64>, depths: &[(
         cell: Cell {
             model: model.into(),
             published_model: model.into(),
+            base_model: None,
             task: task.into(),
+            kind: Task::Squad,
             published_task: "squad".into(),
+            evaluated_on: "squad-1.1/dev".into(),
             language: "en".into(),
+            context_language: None,
+            rules: Protocol::Standard,
+            max_length: 384,
+            attention: Attention::SlidingWindowGlobal,
             seed: Seed(seed),
             protocol: "standard 384/128".into(),
             finetune: 0,
@@ -29,6 +39,7 @@ fn run(model: &str, task: &str, seed: u64, exact_match: Option<f64>, depths: &[(
             exact_match,
             f1: exact_match + 5.0,
             total: 10,
+            left_out: 0,
             chance: (task == "far").then_some(Chance { exact_match: 4.0, f1: 20.0 }),
         }),
         questions: depths
@@ -37,8 +48,8 @@ fn run(model: &str, task: &str, seed: u64, exact_match: Option<f64>, depths: &[(
                 id: start.to_string(),
                 exact_match: *exact_match,
                 f1: 0.5,
-                answer_start: *start,
-                context_length: 100,
+                answer_start: Some(*start),
+                context_length: Some(100),
             })
             .collect(),
     }

@@ -8,11 +8,13 @@
 
 mod block_file;
 pub mod blocks;
+pub mod documents;
 pub mod error;
 mod files;
 pub mod masking;
 mod offsets;
 mod pieces;
+pub mod protocol;
 #[cfg(test)]
 mod testing;
 pub mod token;
@@ -21,8 +23,10 @@ pub mod train_tokenizer;
 pub mod windows;
 
 pub use blocks::BlockFile;
+pub use documents::Slices;
 pub use error::TextError;
 pub use masking::{MaskedBlock, MaskingSettings, MaskingVocabulary};
+pub use protocol::Protocol;
 pub use token::{CharSpan, TokenId};
 pub use tokenizer::{SpecialTokens, Tokenizer};
 pub use windows::{TokenSpan, Window, WindowSettings};

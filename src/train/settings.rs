@@ -7,10 +7,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::TrainError;
-use crate::model::Precision;
+use crate::model::{Attention, Precision};
 use crate::random::Seed;
 use crate::text::windows::WINDOW_KEYS;
-use crate::text::{MaskingSettings, WindowSettings};
+use crate::text::{MaskingSettings, Protocol, Slices, WindowSettings};
 
 /// Continued masked-language-model pretraining; defaults as in the Longformer conversion recipe
 /// (Beltagy et al. 2020) with the values that Sagen (2021) used.
@@ -48,6 +48,18 @@ pub struct FinetuneSettings {
     pub doc_stride: usize,
     #[allow(missing_docs)]
     pub max_question_length: usize,
+    #[allow(missing_docs)]
+    pub protocol: Protocol,
+    #[allow(missing_docs)]
+    pub do_lowercase: bool,
+    #[allow(missing_docs)]
+    pub attention: Attention,
+    #[allow(missing_docs)]
+    pub slices: Slices,
+    #[allow(missing_docs)]
+    pub max_document_length: usize,
+    #[allow(missing_docs)]
+    pub max_answer_spans: usize,
 }
 
 /// What both kinds of training share. The fields are described in [`PRETRAIN_KEYS`].
@@ -108,11 +120,29 @@ const OWN_PRETRAIN_KEYS: [(&str, &str); 6] = [
 ];
 
 /// Every key of [`FinetuneSettings`] with its meaning.
-pub const FINETUNE_KEYS: &[(&str, &str)] = &concat_keys::<18>(&[
+pub const FINETUNE_KEYS: &[(&str, &str)] = &concat_keys::<24>(&[
     &[("num_train_epochs", "passes over the training windows")],
     &WINDOW_KEYS,
+    &PROTOCOL_KEYS,
+    &DOCUMENT_KEYS,
+    &[
+        ("attention", "sliding-window+global, or dense: full attention without global projections"),
+        ("max_answer_spans", "TriviaQA: places of the answer in a document that count, the first ones"),
+    ],
     &SHARED_KEYS,
 ]);
+
+/// `protocol` and what belongs to it, wherever they stand.
+pub const PROTOCOL_KEYS: [(&str, &str); 2] = [
+    ("protocol", "standard, or sagen-2021: the original work's truncation, decoding and left-out questions"),
+    ("do_lowercase", "turn questions and contexts to lower case before they are tokenized"),
+];
+
+/// How long documents are read, wherever it is set.
+pub const DOCUMENT_KEYS: [(&str, &str); 2] = [
+    ("slices", "TriviaQA: first, the beginning of a document that fits; strided, all of it in windows"),
+    ("max_document_length", "TriviaQA: tokens of a document that are read"),
+];
 
 /// The lists one after the other; `N` is the number of keys in all.
 pub(crate) const fn concat_keys<const N: usize>(
@@ -182,6 +212,12 @@ impl Default for FinetuneSettings {
             max_length: 384,
             doc_stride: 128,
             max_question_length: 64,
+            protocol: Protocol::default(),
+            do_lowercase: false,
+            attention: Attention::default(),
+            slices: Slices::default(),
+            max_document_length: 4096,
+            max_answer_spans: 64,
         }
     }
 }
