@@ -44,7 +44,7 @@ fn a_stop_keeps_the_state_of_the_stage_and_the_next_run_goes_on() {
 #[test]
 fn a_stop_asked_for_before_the_first_stage_makes_nothing() {
     let bench = Bench::new();
-    let (interrupt, provenance) = (Interrupt::default(), Provenance::gather("cpu".into()));
+    let (interrupt, provenance) = (Interrupt::default(), provenance());
     interrupt.request();
     let fake = Fake::default();
     let runner =
