@@ -1,7 +1,9 @@
 //! What can be wrong with a data file.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use serde_json::error::Category;
 
 use crate::durable::WriteError;
 
@@ -100,6 +102,24 @@ pub enum CorpusError {
         /// As many characters as the answer has, from `answer_start` on.
         found: String,
     },
+    /// A question that no answer could be right for.
+    #[error("{}: question {id:?}: expected at least one name of the answer in NormalizedAliases, found none", path.display())]
+    NoAliases {
+        /// The file.
+        path: PathBuf,
+        /// The question.
+        id: String,
+    },
+    /// A question names a document that is not there.
+    #[error("{}: question {id:?} names a document: expected it at {}, found nothing there", path.display(), document.display())]
+    MissingDocument {
+        /// The file of questions.
+        path: PathBuf,
+        /// The question.
+        id: String,
+        /// Where the document should be.
+        document: PathBuf,
+    },
     /// A file could not be put in place.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -113,4 +133,31 @@ pub enum CorpusError {
         /// The value given.
         found: String,
     },
+}
+
+impl CorpusError {
+    /// What a JSON reader says of the file at `path`, which should be `expected`.
+    pub(super) fn of_json(path: &Path, expected: &'static str, error: &serde_json::Error) -> Self {
+        let (path, line, column) = (path.to_owned(), error.line(), error.column());
+        match error.classify() {
+            Category::Eof => Self::Truncated { path, expected, line, column },
+            Category::Io => {
+                let kind = error.io_error_kind().unwrap_or(io::ErrorKind::Other);
+                Self::Read { path, source: io::Error::new(kind, error.to_string()) }
+            }
+            Category::Syntax => Self::NotJson { path, expected, line, column, found: error.to_string() },
+            Category::Data => Self::Schema { path, at: "$".to_owned(), expected, found: error.to_string() },
+        }
+    }
+
+    /// The bytes of the file at `path` are UTF-8 up to `offset` only.
+    pub(super) fn not_utf8(path: &Path, bytes: &[u8], offset: usize) -> Self {
+        let lines = bytes.iter().take(offset).filter(|&&byte| byte == b'\n').count();
+        Self::NotUtf8 {
+            path: path.to_owned(),
+            offset: offset as u64,
+            line: lines as u64 + 1,
+            found: bytes.get(offset).copied().unwrap_or_default(),
+        }
+    }
 }

@@ -55,24 +55,9 @@ fn parse_counting(path: &Path, bytes: &[u8]) -> Result<(QaDataset, usize), Corpu
 }
 
 fn json(path: &Path, bytes: &[u8]) -> Result<Value, CorpusError> {
-    let text = std::str::from_utf8(bytes).map_err(|error| not_utf8(path, bytes, error.valid_up_to()))?;
-    serde_json::from_str(text).map_err(|error| {
-        let (path, expected, line, column) = (path.to_owned(), LAYOUT, error.line(), error.column());
-        match error.is_eof() {
-            true => CorpusError::Truncated { path, expected, line, column },
-            false => CorpusError::NotJson { path, expected, line, column, found: error.to_string() },
-        }
-    })
-}
-
-fn not_utf8(path: &Path, bytes: &[u8], offset: usize) -> CorpusError {
-    let lines = bytes.iter().take(offset).filter(|&&byte| byte == b'\n').count();
-    CorpusError::NotUtf8 {
-        path: path.to_owned(),
-        offset: offset as u64,
-        line: lines as u64 + 1,
-        found: bytes.get(offset).copied().unwrap_or_default(),
-    }
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| CorpusError::not_utf8(path, bytes, error.valid_up_to()))?;
+    serde_json::from_str(text).map_err(|error| CorpusError::of_json(path, LAYOUT, &error))
 }
 
 /// A JSON object and its place in the file. Fields are taken out of it, so that long texts are
