@@ -120,6 +120,63 @@ pub enum CorpusError {
         /// Where the document should be.
         document: PathBuf,
     },
+    /// A question whose id names no language.
+    #[error("{}: question {id:?}: expected an id that begins with one of TyDi QA's languages, as in arabic-2387-1", path.display())]
+    NoLanguage {
+        /// The file.
+        path: PathBuf,
+        /// The question's id.
+        id: String,
+    },
+    /// Two questions that have one number and two languages.
+    #[error("{}: question {id:?}: expected an example in one language, found {other:?} too", path.display())]
+    TwoLanguages {
+        /// The file.
+        path: PathBuf,
+        /// The question's id.
+        id: String,
+        /// The id of the question before it.
+        other: String,
+    },
+    /// A language that a file has no question in.
+    #[error("{}: expected questions in {language}, found none", path.display())]
+    NoneInLanguage {
+        /// The file.
+        path: PathBuf,
+        /// The language's name.
+        language: &'static str,
+    },
+    /// A language is asked for that is not the one in the file's name.
+    #[error("{}: {key}: expected {expected}, as the file's name says, found {found}", path.display())]
+    OtherLanguage {
+        /// The file.
+        path: PathBuf,
+        /// Whose language, `language` or `context_language`.
+        key: &'static str,
+        /// The code in the name.
+        expected: &'static str,
+        /// The code asked for.
+        found: &'static str,
+    },
+    /// Neither a file's name nor the settings tell its languages.
+    #[error("{}: expected a name as in dev-context-ar-question-es.json, or the language to be given, found neither", path.display())]
+    UnknownPair {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file of questions in another language than their contexts' does not share contexts and answers with
+    /// the file that has the questions in the same language.
+    #[error("{}: question {id:?}: expected {expected} in {}, found none", path.display(), other.display())]
+    HalvesDisagree {
+        /// The file.
+        path: PathBuf,
+        /// The file whose questions and contexts are in one language.
+        other: PathBuf,
+        /// The question's id.
+        id: String,
+        /// What should be there.
+        expected: &'static str,
+    },
     /// A file could not be put in place.
     #[error(transparent)]
     Write(#[from] WriteError),

@@ -1,6 +1,8 @@
 //! A question-answering data set as records: contexts, and questions that point into them. What
 //! every reader of a question-answering file gives back, and what windows and scoring are given.
 
+use std::collections::HashMap;
+
 /// A question-answering data set in memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct QaDataset {
@@ -36,6 +38,20 @@ impl QaDataset {
     /// The text that `question` is asked about; empty if `question` belongs to another data set.
     pub fn context_of(&self, question: &Question) -> &str {
         self.contexts.get(question.context).map_or("", String::as_str)
+    }
+
+    /// The questions that `keep` holds for, and the contexts that they are about.
+    pub fn only(&self, keep: impl Fn(&Question) -> bool) -> Self {
+        let mut kept = Self::default();
+        let mut places = HashMap::new();
+        for question in self.questions.iter().filter(|question| keep(question)) {
+            let context = *places.entry(question.context).or_insert_with(|| {
+                kept.contexts.push(self.context_of(question).to_owned());
+                kept.contexts.len() - 1
+            });
+            kept.questions.push(Question { context, ..question.clone() });
+        }
+        kept
     }
 }
 
