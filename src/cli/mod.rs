@@ -9,6 +9,7 @@ mod env;
 mod fetch;
 mod finetune;
 mod lock;
+mod plan_text;
 mod predict;
 mod pretrain;
 mod reproduce;

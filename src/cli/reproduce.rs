@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 
-use super::Context;
 use super::sources::{FetchArgs, LockArgs};
+use super::{Context, plan_text};
 use crate::experiment::execute::Local;
 use crate::experiment::provenance::Provenance;
 use crate::experiment::run::{Outcome, Runner, Todo};
@@ -32,6 +32,9 @@ pub struct Args {
     /// Print what would be run, and run nothing; needs no network and no file but the experiment's
     #[arg(long)]
     plan: bool,
+    /// With --plan: the rate that device hours are estimated at, 10¹² operations a second
+    #[arg(long, value_name = "RATE", default_value_t = plan_text::TERAFLOPS, requires = "plan")]
+    teraflops: f64,
     #[command(flatten)]
     store: StoreArgs,
     /// Where tables and manifest go [default: results/<name of the experiment>]
@@ -58,8 +61,8 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let plan = Plan::new(&experiment, &lock)?;
     let store = Store::at(&args.store.folder);
     let todo = Todo::of(&plan, &store)?;
-    let text = plan_text(&experiment, &plan, &todo);
     if args.plan {
+        let text = plan_text::stages(&experiment, &plan, &todo, args.teraflops);
         return Ok(io::stdout().lock().write_all(text.as_bytes())?);
     }
     let folder = args.results.clone().unwrap_or_else(|| PathBuf::from("results").join(&experiment.name));
@@ -69,7 +72,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     if todo.missing.is_empty() {
         tracing::info!("all {} stages that the results need are done; nothing to run", todo.present.len());
     } else {
-        io::stderr().lock().write_all(text.as_bytes())?;
+        io::stderr().lock().write_all(plan_text::summary(&experiment, &plan, &todo).as_bytes())?;
     }
 
     let device = context.device;
@@ -88,29 +91,6 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     io::stdout().lock().write_all(report.text().as_bytes())?;
     tracing::info!("tables and manifest are in {}", results.path().display());
     failures(&plan, &outcome)
-}
-
-/// One line per stage: what it is and whether it will be run.
-fn plan_text(experiment: &Experiment, plan: &Plan, todo: &Todo) -> String {
-    let mut text = format!(
-        "experiment {}: {} stages, {} to run, {} done\n",
-        experiment.name,
-        plan.stages.len(),
-        todo.missing.len(),
-        todo.present.len(),
-    );
-    for (at, stage) in plan.stages.iter().enumerate() {
-        let state = if todo.missing.contains(&at) {
-            "to run"
-        } else if todo.present.contains(&at) {
-            "done"
-        } else {
-            "not needed"
-        };
-        let kind = stage.work.kind();
-        text.push_str(&format!("{state:<10}  {kind:<15}  {}  {}\n", stage.key, stage.title));
-    }
-    text
 }
 
 fn failures(plan: &Plan, outcome: &Outcome) -> anyhow::Result<()> {

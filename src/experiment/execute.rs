@@ -12,21 +12,22 @@ use super::outcome::{self, Chance, Evaluation, PretrainOutcome, QuestionOutcome,
 use super::run::{Execute, Place};
 use super::settings::{GenerateSettings, InitializeSettings, TokenizerSettings};
 use super::stage::{Copied, Fetched, Role, Stage, Work};
+use super::works::{Answering, Finetuning, Scoring};
 use super::{ExperimentError, StageFailure};
-use crate::corpus::{QaDataset, miniature, squad};
+use crate::corpus::{QaDataset, miniature};
 use crate::digest::Digest;
 use crate::durable::{self, WriteError};
 use crate::fetch::{Fetcher, Lock};
 use crate::model::convert::to_longformer;
 use crate::model::{Config, MaskedLm};
 use crate::process;
-use crate::qa::predict::{self, PredictSettings};
+use crate::qa::predict;
 use crate::qa::{Predictions, chance, metrics};
 use crate::text::{BlockFile, Tokenizer, blocks, train_tokenizer};
 use crate::train::finetune::{self, FinetuneInputs};
 use crate::train::pretrain::{self, PretrainInputs};
 use crate::train::run::{Event, Session};
-use crate::train::settings::{FinetuneSettings, PretrainSettings};
+use crate::train::settings::PretrainSettings;
 use crate::train::{METRICS, wall_clock};
 
 /// The file that a blocks stage leaves.
@@ -60,9 +61,10 @@ impl Execute for Local {
             Work::Convert(settings) => to_longformer(place.input(Role::Model)?, settings, place.output)?,
             Work::Blocks(settings) => cut(settings.block_length, place)?,
             Work::Pretrain(settings) => return self.pretrain(settings, place),
-            Work::Finetune(settings) => return self.finetune(settings, place),
-            Work::Predict(settings) => self.predict(settings, place)?,
-            Work::Score(_) => score(place)?,
+            Work::Prepare(_) => return Err("TriviaQA".into()),
+            Work::Finetune(finetuning) => return self.finetune(finetuning, place),
+            Work::Predict(answering) => self.predict(answering, place)?,
+            Work::Score(scoring) => score(scoring, place)?,
         }
         Ok(Measures::new())
     }
@@ -120,24 +122,31 @@ impl Local {
         Ok(measures(&log))
     }
 
-    fn finetune(&self, settings: &FinetuneSettings, place: &Place) -> Result<Measures, StageFailure> {
+    fn finetune(&self, finetuning: &Finetuning, place: &Place) -> Result<Measures, StageFailure> {
         let train_file = place.input(Role::Train)?;
-        let train = squad::read(train_file)?;
+        let train = finetuning.questions.read(train_file)?;
         let inputs = FinetuneInputs { model: place.input(Role::Model)?, train: &train, train_file };
         in_session(place, |session| {
-            finetune::run(&inputs, settings, place.state, place.output, self.device, session)
+            finetune::run(&inputs, &finetuning.settings, place.state, place.output, self.device, session)
         })?;
         Ok(measures(&keep_log(place)?))
     }
 
-    fn predict(&self, settings: &PredictSettings, place: &Place) -> Result<(), StageFailure> {
-        let dataset = squad::read(place.input(Role::Evaluate)?)?;
+    fn predict(&self, answering: &Answering, place: &Place) -> Result<(), StageFailure> {
+        let dataset = answering.questions.read(place.input(Role::Evaluate)?)?;
         let mut observe = |progress: predict::Progress| {
             place.progress.set_length(progress.windows as u64);
             place.progress.set_position(progress.done as u64);
         };
         let model = place.input(Role::Model)?;
-        let answers = predict::answer(model, &dataset, settings, self.device, place.interrupt, &mut observe)?;
+        let answers = predict::answer(
+            model,
+            &dataset,
+            &answering.settings,
+            self.device,
+            place.interrupt,
+            &mut observe,
+        )?;
         answers.write(&place.output.join(NBEST))?;
         Ok(answers.best().write(&place.output.join(PREDICTIONS))?)
     }
@@ -166,6 +175,7 @@ fn copy(copied: &Copied, place: &Place) -> Result<(), StageFailure> {
     for file in &copied.files {
         let from = if copied.from.is_dir() { copied.from.join(&file.path) } else { copied.from.clone() };
         let to = place.output.join(&file.path);
+        fs::create_dir_all(durable::parent(&to))?;
         fs::copy(&from, &to).map_err(|source| ExperimentError::Read { path: from.clone(), source })?;
         let found = Digest::of_file(&to)?;
         if found != file.sha256 {
@@ -186,8 +196,8 @@ fn cut(block_length: usize, place: &Place) -> Result<(), StageFailure> {
     Ok(())
 }
 
-fn score(place: &Place) -> Result<(), StageFailure> {
-    let gold = squad::read(place.input(Role::Evaluate)?)?;
+fn score(scoring: &Scoring, place: &Place) -> Result<(), StageFailure> {
+    let gold = scoring.questions.read(place.input(Role::Evaluate)?)?;
     let predictions = Predictions::read(&place.input(Role::Predictions)?.join(PREDICTIONS))?;
     let evaluation = metrics::evaluate(&gold, &predictions)?;
     let questions: Vec<QuestionOutcome> = gold

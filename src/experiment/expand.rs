@@ -4,17 +4,12 @@
 //! there early.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use super::ExperimentError;
-use super::file::{Evaluate, Experiment, ModelSection, TaskSection};
-use super::keys::nearest;
-use super::plan::{Cell, Plan, Pretraining};
-use super::source::{as_path, file_name, local_files};
-use super::stage::{BlocksSettings, Copied, Fetched, Input, Role, ScoreSettings, Stage, StageKey, Work};
-use crate::corpus::Task;
-use crate::fetch::{Entry, FetchError, Lock};
-use crate::random::Seed;
+use super::file::{Experiment, ModelSection};
+use super::plan::{Plan, Pretraining};
+use super::stage::{BlocksSettings, Input, Role, Stage, StageKey, Work};
+use crate::fetch::Lock;
 
 /// The plan of `experiment`, stages in the order in which they are first asked for.
 pub(super) fn expand(experiment: &Experiment, lock: &Lock) -> Result<Plan, ExperimentError> {
@@ -39,26 +34,28 @@ pub(super) fn expand(experiment: &Experiment, lock: &Lock) -> Result<Plan, Exper
 
 /// A model as far as it is planned.
 #[derive(Clone, Copy)]
-struct Planned {
+pub(super) struct Planned {
     /// The stage whose folder holds the model.
-    weights: usize,
+    pub(super) weights: usize,
     /// The stage whose folder holds its tokenizer, which conversion and training do not change.
-    tokenizer: usize,
+    pub(super) tokenizer: usize,
     /// Tokens of its longest input, where the experiment file says so.
     longest: Option<usize>,
 }
 
-struct Builder<'a> {
-    experiment: &'a Experiment,
-    lock: &'a Lock,
-    plan: Plan,
+/// A plan in the making. How tasks are added is in `tasks.rs`, what names of files mean in
+/// `references.rs`.
+pub(super) struct Builder<'a> {
+    pub(super) experiment: &'a Experiment,
+    pub(super) lock: &'a Lock,
+    pub(super) plan: Plan,
     places: HashMap<StageKey, usize>,
-    models: HashMap<String, Planned>,
+    pub(super) models: HashMap<String, Planned>,
     under_way: Vec<String>,
 }
 
 impl<'a> Builder<'a> {
-    fn stage(&mut self, title: String, work: Work, inputs: Vec<Input>) -> usize {
+    pub(super) fn stage(&mut self, title: String, work: Work, inputs: Vec<Input>) -> usize {
         let stage = Stage::new(title, work, inputs);
         *self.places.entry(stage.key).or_insert_with(|| {
             self.plan.stages.push(stage);
@@ -66,7 +63,7 @@ impl<'a> Builder<'a> {
         })
     }
 
-    fn input(&self, role: Role, (stage, file): (usize, Option<String>)) -> Input {
+    pub(super) fn input(&self, role: Role, (stage, file): (usize, Option<String>)) -> Input {
         Input { role, stage, key: self.plan.stages[stage].key, file }
     }
 
@@ -141,18 +138,6 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn checkpoint(&mut self, table: &str, text: &str) -> Result<usize, ExperimentError> {
-        if let Some(path) = as_path(text, self.folder()) {
-            return self.copy(text, &path);
-        }
-        let key = format!("{table}.checkpoint");
-        let entry = self.entry(&key, text)?;
-        match file_name(entry) {
-            None => Ok(self.fetch(entry, None)),
-            Some(file) => Err(self.experiment.wrong(&key, "a folder", format!("the file {file}"))),
-        }
-    }
-
     fn pretraining(
         &mut self,
         name: &str,
@@ -203,81 +188,14 @@ impl<'a> Builder<'a> {
         Ok(stage)
     }
 
-    fn task(&mut self, name: &str, seed: Seed) -> Result<(), ExperimentError> {
-        let experiment = self.experiment;
-        let section: &TaskSection = &experiment.tasks[name];
-        let table = format!("tasks.{name}");
-        if section.kind != "squad" {
-            return Err(experiment.wrong(&format!("{table}.kind"), "`squad`", format!("`{}`", section.kind)));
-        }
-        let evaluations: Vec<(String, String)> = match &section.evaluate {
-            Evaluate::One(file) => vec![(section.language.clone(), file.clone())],
-            Evaluate::Each(files) => files.clone().into_iter().collect(),
-        };
-        for model in &section.models {
-            if !experiment.models.contains_key(model) {
-                return Err(self.no_such(
-                    &format!("{table}.models"),
-                    "model",
-                    model,
-                    &experiment.model_order,
-                ));
-            }
-            let settings = experiment.finetune_settings(name, model, seed)?;
-            let predict = experiment.predict_settings(name, model, &settings)?;
-            let protocol = format!("standard {}/{}", predict.max_length, predict.doc_stride);
-            let attention = settings.attention;
-            let train = self.file(&format!("{table}.train"), &section.train)?;
-            let planned = self.models[model];
-            for length in [settings.max_length, predict.max_length] {
-                self.fits(&format!("{table}.max_length"), model, planned, length)?;
-            }
-            let weights = planned.weights;
-            let inputs = vec![self.input(Role::Model, (weights, None)), self.input(Role::Train, train)];
-            let title = format!("{model} for {name}, seed {}", seed.0);
-            let finetune = self.stage(title, Work::Finetune(settings), inputs);
-            for (language, file) in &evaluations {
-                let evaluate = self.file(&format!("{table}.evaluate"), file)?;
-                let title = format!("{model} on {name} ({language}), seed {}", seed.0);
-                let inputs = vec![
-                    self.input(Role::Model, (finetune, None)),
-                    self.input(Role::Evaluate, evaluate.clone()),
-                ];
-                let answers = self.stage(title.clone(), Work::Predict(predict.clone()), inputs);
-                let inputs = vec![
-                    self.input(Role::Predictions, (answers, None)),
-                    self.input(Role::Evaluate, evaluate),
-                ];
-                let rules = ScoreSettings { task: section.kind.clone() };
-                let score = self.stage(title, Work::Score(rules), inputs);
-                let published =
-                    |own: &Option<String>, name: &str| own.clone().unwrap_or_else(|| name.to_owned());
-                self.plan.cells.push(Cell {
-                    model: model.clone(),
-                    published_model: published(&experiment.models[model].published, model),
-                    base_model: experiment.models[model].from.clone(),
-                    task: name.to_owned(),
-                    kind: Task::Squad,
-                    evaluated_on: file.clone(),
-                    context_language: None,
-                    rules: predict.protocol,
-                    max_length: predict.max_length,
-                    attention,
-                    published_task: published(&section.published, name),
-                    language: language.clone(),
-                    seed,
-                    protocol: protocol.clone(),
-                    finetune,
-                    predict: answers,
-                    score,
-                });
-            }
-        }
-        Ok(())
-    }
-
     /// Refuses inputs that are longer than the model's: better now than after hours of pretraining.
-    fn fits(&self, key: &str, model: &str, planned: Planned, length: usize) -> Result<(), ExperimentError> {
+    pub(super) fn fits(
+        &self,
+        key: &str,
+        model: &str,
+        planned: Planned,
+        length: usize,
+    ) -> Result<(), ExperimentError> {
         match planned.longest {
             Some(longest) if length > longest => {
                 let expected = format!("at most {longest}, the longest input of `{model}`");
@@ -297,75 +215,5 @@ impl<'a> Builder<'a> {
         let text = self.file(&format!("tokenizers.{name}.train_on"), &section.train_on)?;
         let inputs = vec![self.input(Role::Text, text)];
         Ok(self.stage(name.to_owned(), Work::TrainTokenizer(settings), inputs))
-    }
-
-    /// The stage that brings the file that `text` refers to, and the file's name in its output.
-    fn file(&mut self, key: &str, text: &str) -> Result<(usize, Option<String>), ExperimentError> {
-        let experiment = self.experiment;
-        if let Some(path) = as_path(text, self.folder()) {
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-            return Ok((self.copy(text, &path)?, name));
-        }
-        if let Some((name, file)) = text.split_once('/')
-            && experiment.data.contains_key(name)
-        {
-            return Ok((self.generated(name)?, Some(file.to_owned())));
-        }
-        let entry = self.entry(key, text)?;
-        match file_name(entry) {
-            Some(file) => Ok((self.fetch(entry, Some(file.clone())), Some(file))),
-            None => Err(experiment.wrong(key, "one file", format!("the folder or archive `{text}`"))),
-        }
-    }
-
-    fn generated(&mut self, name: &str) -> Result<usize, ExperimentError> {
-        let generator = &self.experiment.data[name].generate;
-        if generator != "miniature" {
-            let key = format!("data.{name}.generate");
-            return Err(self.experiment.wrong(&key, "`miniature`", format!("`{generator}`")));
-        }
-        let settings = self.experiment.generate_settings(name)?;
-        Ok(self.stage(name.to_owned(), Work::Miniature(settings), Vec::new()))
-    }
-
-    fn fetch(&mut self, entry: &Entry, file: Option<String>) -> usize {
-        let work = Fetched { name: entry.name.clone(), entry: entry.key(), file };
-        self.stage(entry.name.clone(), Work::Fetch(work), Vec::new())
-    }
-
-    fn copy(&mut self, title: &str, path: &Path) -> Result<usize, ExperimentError> {
-        let files =
-            local_files(path).map_err(|source| ExperimentError::Read { path: path.to_owned(), source })?;
-        Ok(self.stage(title.to_owned(), Work::Copy(Copied { from: path.to_owned(), files }), Vec::new()))
-    }
-
-    /// The one entry of the lock that `name` stands for.
-    fn entry(&self, key: &str, name: &str) -> Result<&'a Entry, ExperimentError> {
-        const EXPECTED: &str = "a name in datasets.lock, a file of a [data.NAME] of this file, \
-                                or a path that starts with `./`, `../` or `/`";
-        match self.lock.select(&[name]) {
-            Ok(found) if found.len() == 1 => Ok(found[0]),
-            Ok(found) => {
-                let names: Vec<_> = found.iter().map(|entry| entry.name.as_str()).collect();
-                Err(self.experiment.wrong(key, "one file", format!("several: {}", names.join(", "))))
-            }
-            Err(FetchError::UnknownName { nearest, .. }) if !nearest.is_empty() => {
-                let expected = format!("{EXPECTED} (the nearest in the lock: {})", nearest.join(", "));
-                Err(self.experiment.wrong(key, &expected, format!("`{name}`")))
-            }
-            Err(_) => Err(self.experiment.wrong(key, EXPECTED, format!("`{name}`"))),
-        }
-    }
-
-    fn no_such(&self, key: &str, what: &str, found: &str, known: &[String]) -> ExperimentError {
-        let known = match nearest(found, known) {
-            Some(near) => format!("the nearest is `{near}`"),
-            None => format!("there is {}", known.join(", ")),
-        };
-        self.experiment.wrong(key, &format!("the name of a {what} ({known})"), format!("`{found}`"))
-    }
-
-    fn folder(&self) -> &Path {
-        self.experiment.path.parent().unwrap_or(Path::new("."))
     }
 }

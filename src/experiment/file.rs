@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -84,6 +85,8 @@ pub(super) struct ModelSection {
     pub from: Option<String>,
     pub tokenizer: Option<String>,
     pub published: Option<String>,
+    /// The short model to compare with, where `from` does not lead to it.
+    pub base: Option<String>,
     pub initialize: Option<toml::Table>,
     pub convert: Option<toml::Table>,
     pub pretrain: Option<toml::Table>,
@@ -98,30 +101,51 @@ pub(super) struct TaskSection {
     pub kind: String,
     pub models: Vec<String>,
     pub train: String,
+    /// What the training questions are read as, where that is not the task's own way.
+    pub train_kind: Option<String>,
+    /// The one language of the training questions that is used.
+    pub train_language: Option<String>,
     pub evaluate: Evaluate,
     #[serde(default = "english")]
     pub language: String,
-    pub max_length: Option<usize>,
-    pub doc_stride: Option<usize>,
-    pub max_question_length: Option<usize>,
+    #[serde(default)]
+    pub languages: Vec<String>,
+    #[serde(default)]
+    pub context_languages: Vec<String>,
+    pub n_concat: Option<NonZeroUsize>,
     pub published: Option<String>,
     #[serde(default)]
     pub finetune: toml::Table,
     #[serde(default)]
     pub predict: toml::Table,
+    /// Keys of `finetune` that may stand in the task's own table.
+    #[serde(flatten)]
+    pub own: toml::Table,
 }
 
 fn english() -> String {
     "en".into()
 }
 
-/// One file in the task's language, or one file for each language.
+/// One file, a pattern of file names, or one file for each language.
 #[derive(Debug, Deserialize)]
 #[serde(untagged, expecting = "a file, or a table of one file for each language")]
 pub(super) enum Evaluate {
     One(String),
     Each(BTreeMap<String, String>),
 }
+
+/// Settings of fine-tuning that may stand in a task's own table: they say what the task is.
+pub(super) const TASK_SETTINGS: [&str; 8] = [
+    "max_length",
+    "doc_stride",
+    "max_question_length",
+    "protocol",
+    "do_lowercase",
+    "attention",
+    "slices",
+    "max_document_length",
+];
 
 impl Experiment {
     /// Reads the file at `path`.
@@ -148,6 +172,21 @@ impl Experiment {
         let read = Self { model_order, task_order, path: path.to_owned(), text, ..read };
         read.validate()?;
         Ok(read)
+    }
+
+    /// The short model that `model` was made long from, by `base` or by `from`.
+    pub(super) fn base_of(&self, model: &str) -> Option<String> {
+        let mut section = self.models.get(model)?;
+        loop {
+            if section.base.is_some() {
+                return section.base.clone();
+            }
+            let from = section.from.as_ref()?;
+            if section.convert.is_some() {
+                return Some(from.clone());
+            }
+            section = self.models.get(from)?;
+        }
     }
 
     /// The digest of the file's text.

@@ -8,6 +8,7 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use super::ExperimentError;
+use super::file::TASK_SETTINGS;
 use super::settings::{GenerateSettings, InitializeSettings, TokenizerSettings};
 use super::settings_table::SettingsTable;
 use crate::model::convert::LongSettings;
@@ -44,7 +45,7 @@ fn experiment() -> Shape {
     let predict = || leaves::<PredictSettings>(&[]);
     let named = |shape| Shape::Named(Box::new(shape));
     let model = table(
-        ["checkpoint", "from", "tokenizer", "published"],
+        ["checkpoint", "from", "tokenizer", "published", "base"],
         vec![
             ("initialize", leaves::<InitializeSettings>(&[])),
             ("convert", leaves::<LongSettings>(&[])),
@@ -58,13 +59,17 @@ fn experiment() -> Shape {
             "kind",
             "models",
             "train",
+            "train_kind",
+            "train_language",
             "evaluate",
             "language",
-            "max_length",
-            "doc_stride",
-            "max_question_length",
+            "languages",
+            "context_languages",
+            "n_concat",
             "published",
-        ],
+        ]
+        .into_iter()
+        .chain(TASK_SETTINGS),
         vec![("finetune", finetune()), ("predict", predict())],
     );
     table(

@@ -1,6 +1,7 @@
 //! The experiment file, its expansion into stages, the stage store, provenance, running.
 
 mod error;
+pub mod estimate;
 pub mod execute;
 mod expand;
 mod file;
@@ -10,6 +11,7 @@ pub mod outcome;
 pub mod plan;
 mod progress;
 pub mod provenance;
+mod references;
 mod resolve;
 pub mod run;
 pub mod settings;
@@ -17,8 +19,10 @@ mod settings_table;
 pub mod source;
 pub mod stage;
 pub mod store;
+mod tasks;
 #[cfg(test)]
 mod tests;
+pub mod works;
 
 pub use error::{ExperimentError, StageFailure};
 pub use file::{Experiment, PublishedSection};

@@ -187,16 +187,17 @@ fn human(seconds: f64) -> HumanDuration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::stage::{BlocksSettings, ScoreSettings};
+    use crate::experiment::settings::TokenizerSettings;
+    use crate::experiment::stage::BlocksSettings;
 
     #[test]
     fn time_left_is_the_mean_of_each_kind_and_says_when_a_kind_is_new() {
-        let score = Stage::new("s".into(), Work::Score(ScoreSettings { task: "squad".into() }), vec![]);
+        let tokenizer = Stage::new("t".into(), Work::TrainTokenizer(TokenizerSettings::default()), vec![]);
         let blocks = Stage::new("b".into(), Work::Blocks(BlocksSettings { block_length: 8 }), vec![]);
         let mut pace = Pace::default();
-        pace.seconds.insert("score".into(), (6.0, 2));
-        assert_eq!(pace.seconds([&score, &score].into_iter()), Estimate::All(6.0));
-        assert_eq!(pace.seconds([&score, &blocks].into_iter()), Estimate::AtLeast(3.0));
+        pace.seconds.insert("train-tokenizer".into(), (6.0, 2));
+        assert_eq!(pace.seconds([&tokenizer, &tokenizer].into_iter()), Estimate::All(6.0));
+        assert_eq!(pace.seconds([&tokenizer, &blocks].into_iter()), Estimate::AtLeast(3.0));
     }
 
     #[test]

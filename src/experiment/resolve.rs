@@ -2,18 +2,18 @@
 //! particular. Each value is checked here, before anything runs, and refused under its full key.
 
 use super::ExperimentError;
-use super::file::{Experiment, TaskSection};
+use super::file::Experiment;
 use super::settings::{GenerateSettings, InitializeSettings, TokenizerSettings};
 use super::settings_table::SettingsTable;
 use crate::corpus::CorpusError;
 use crate::model::ModelError;
 use crate::model::convert::LongSettings;
 use crate::qa::QaError;
-use crate::qa::predict::PredictSettings;
+use crate::qa::predict::{PREDICT_KEYS, PredictSettings};
 use crate::random::Seed;
 use crate::text::TextError;
 use crate::train::TrainError;
-use crate::train::settings::{FinetuneSettings, PretrainSettings};
+use crate::train::settings::{FinetuneSettings, PRECISION_KEY, PretrainSettings};
 
 impl Experiment {
     fn settings<S: SettingsTable>(&self, layers: &[(&str, &toml::Table)]) -> Result<S, ExperimentError> {
@@ -103,11 +103,10 @@ impl Experiment {
         seed: Seed,
     ) -> Result<FinetuneSettings, ExperimentError> {
         let section = &self.tasks[task];
-        let windows = section.windows();
         let mut settings: FinetuneSettings = self.settings(&[
             ("finetune", &self.finetune),
             (&format!("models.{model}.finetune"), &self.models[model].finetune),
-            (&format!("tasks.{task}"), &windows),
+            (&format!("tasks.{task}"), &section.own),
             (&format!("tasks.{task}.finetune"), &section.finetune),
         ])?;
         settings.optimization.seed = seed;
@@ -115,8 +114,8 @@ impl Experiment {
         Ok(settings)
     }
 
-    /// As [`Self::finetune_settings`]; the windows of fine-tuning are those of prediction unless
-    /// `predict` tables say otherwise.
+    /// As [`Self::finetune_settings`]; questions are laid out as in fine-tuning unless `predict` tables
+    /// say otherwise.
     pub(super) fn predict_settings(
         &self,
         task: &str,
@@ -124,16 +123,9 @@ impl Experiment {
         trained: &FinetuneSettings,
     ) -> Result<PredictSettings, ExperimentError> {
         let section = &self.tasks[task];
-        let mut trained_with = toml::Table::new();
-        for (key, value) in [
-            ("max_length", trained.max_length),
-            ("doc_stride", trained.doc_stride),
-            ("max_question_length", trained.max_question_length),
-        ] {
-            trained_with.insert(key.into(), toml::Value::Integer(value as i64));
-        }
+        let as_trained = as_trained(trained);
         let settings: PredictSettings = self.settings(&[
-            (&format!("tasks.{task}"), &trained_with),
+            (&format!("tasks.{task}"), &as_trained),
             ("predict", &self.predict),
             (&format!("models.{model}.predict"), &self.models[model].predict),
             (&format!("tasks.{task}.predict"), &section.predict),
@@ -152,18 +144,12 @@ impl Experiment {
     }
 }
 
-impl TaskSection {
-    /// The window settings that stand in the task's own table.
-    fn windows(&self) -> toml::Table {
-        [
-            ("max_length", self.max_length),
-            ("doc_stride", self.doc_stride),
-            ("max_question_length", self.max_question_length),
-        ]
-        .into_iter()
-        .filter_map(|(key, value)| Some((key.to_owned(), toml::Value::Integer(value? as i64))))
-        .collect()
-    }
+/// The settings of `trained` that prediction has too, but for how fast it computes.
+fn as_trained(trained: &FinetuneSettings) -> toml::Table {
+    // Settings are flat structs of numbers and names, which TOML holds.
+    let mut table = toml::Table::try_from(trained).unwrap_or_default();
+    table.retain(|key, _| key != PRECISION_KEY.0 && PREDICT_KEYS.iter().any(|(known, _)| key == *known));
+    table
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub(super) fn as_path(text: &str, folder: &Path) -> Option<PathBuf> {
 }
 
 /// The name of the file that `entry` is; none if it is a folder.
-pub(super) fn file_name(entry: &Entry) -> Option<String> {
+pub(super) fn only_file(entry: &Entry) -> Option<String> {
     match &entry.content {
         Content::File(file) => Some(file.file_name().to_owned()),
         Content::Member(_, member) => {
@@ -28,10 +28,23 @@ pub(super) fn file_name(entry: &Entry) -> Option<String> {
     }
 }
 
+/// Whether the lock says that the folder or archive `entry` has the file at `path`, as far as it says.
+pub(super) fn holds(entry: &Entry, path: &str) -> bool {
+    let is = |member: &str| member == path || member.ends_with('/') && path.starts_with(member);
+    match &entry.content {
+        Content::Folder(files) => files.iter().any(|(file, _)| file == path),
+        Content::Archive(archive) => {
+            archive.members.is_empty() || archive.members.iter().any(|member| is(&member.path))
+        }
+        Content::Member(..) => true,
+        Content::File(_) => false,
+    }
+}
+
 /// A file of this machine, known by its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KnownFile {
-    /// Its name in its folder.
+    /// Its path in its folder, with `/`.
     pub path: String,
     /// The digest of its content.
     pub sha256: Digest,
@@ -40,25 +53,42 @@ pub struct KnownFile {
 /// The files of a local folder (not those of folders within), or the one file at `path`, in the
 /// order of their names.
 pub(super) fn local_files(path: &Path) -> io::Result<Vec<KnownFile>> {
-    let mut paths = Vec::new();
-    if path.is_dir() {
-        for entry in fs::read_dir(path)? {
-            let entry = entry?;
-            if entry.path().is_file() {
-                paths.push(entry.path());
-            }
-        }
-    } else {
-        paths.push(path.to_owned());
+    if !path.is_dir() {
+        return Ok(vec![known_file(path.parent().unwrap_or(path), path)?]);
     }
+    let mut files = Vec::new();
+    for entry in sorted_entries(path)? {
+        if entry.is_file() {
+            files.push(known_file(path, &entry)?);
+        }
+    }
+    Ok(files)
+}
+
+/// All files below `folder`, however deep, named from `root` on.
+pub(super) fn files_below(root: &Path, folder: &Path) -> io::Result<Vec<KnownFile>> {
+    let mut files = Vec::new();
+    for entry in sorted_entries(folder)? {
+        if entry.is_dir() {
+            files.extend(files_below(root, &entry)?);
+        } else {
+            files.push(known_file(root, &entry)?);
+        }
+    }
+    Ok(files)
+}
+
+/// The file at `path`, named from `root` on.
+pub(super) fn known_file(root: &Path, path: &Path) -> io::Result<KnownFile> {
+    let parts = path.strip_prefix(root).unwrap_or(path).components();
+    let parts: Vec<_> = parts.map(|part| part.as_os_str().to_string_lossy()).collect();
+    Ok(KnownFile { path: parts.join("/"), sha256: Digest::of_file(path)? })
+}
+
+fn sorted_entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
     paths.sort();
-    paths
-        .iter()
-        .map(|path| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            Ok(KnownFile { path: name, sha256: Digest::of_file(path)? })
-        })
-        .collect()
+    Ok(paths)
 }
 
 #[cfg(test)]
@@ -77,7 +107,7 @@ mod tests {
     #[test]
     fn entries_of_one_file_know_its_name() {
         let lock = Lock::built_in();
-        let name = |entry: &str| file_name(lock.select(&[entry]).unwrap()[0]);
+        let name = |entry: &str| only_file(lock.select(&[entry]).unwrap()[0]);
         assert_eq!(name("squad-1.1/dev").as_deref(), Some("dev-v1.1.json"));
         assert_eq!(name("wikitext-103-raw/train").as_deref(), Some("wiki.train.raw"));
         assert_eq!(name("roberta-base"), None);

@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use super::settings::{GenerateSettings, InitializeSettings, TokenizerSettings};
 use super::source::KnownFile;
+use super::works::{Answering, Finetuning, Preparing, Scoring};
 use crate::digest::{Digest, Hasher};
 use crate::model::convert::LongSettings;
-use crate::qa::predict::PredictSettings;
-use crate::train::settings::{FinetuneSettings, PretrainSettings, SAVING_KEYS};
+use crate::train::settings::{PretrainSettings, SAVING_KEYS};
 
 /// What stands for a stage and for its output.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -53,12 +53,14 @@ pub enum Work {
     Blocks(BlocksSettings),
     /// Masked-language-model training.
     Pretrain(PretrainSettings),
+    /// TriviaQA's documents as tokens, for training.
+    Prepare(Preparing),
     /// Question-answering training.
-    Finetune(FinetuneSettings),
+    Finetune(Finetuning),
     /// Answers to the questions of a file.
-    Predict(PredictSettings),
+    Predict(Answering),
     /// Those answers scored against gold ones.
-    Score(ScoreSettings),
+    Score(Scoring),
 }
 
 /// One entry of the lock. Its name and addresses are not part of the key, its content is.
@@ -90,13 +92,6 @@ pub struct BlocksSettings {
     pub block_length: usize,
 }
 
-/// Whose rules a score follows.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ScoreSettings {
-    /// The task's kind, `squad`.
-    pub task: String,
-}
-
 impl Work {
     /// The kind's name, which is the folder of its stages too.
     pub fn kind(&self) -> &'static str {
@@ -109,6 +104,7 @@ impl Work {
             Work::Convert(_) => "convert",
             Work::Blocks(_) => "blocks",
             Work::Pretrain(_) => "pretrain",
+            Work::Prepare(_) => "prepare",
             Work::Finetune(_) => "finetune",
             Work::Predict(_) => "predict",
             Work::Score(_) => "score",
@@ -119,7 +115,7 @@ impl Work {
     pub fn version(&self) -> u32 {
         match self {
             Work::Fetch(_) | Work::Copy(_) | Work::Miniature(_) | Work::TrainTokenizer(_) => 1,
-            Work::Initialize(_) | Work::Convert(_) | Work::Blocks(_) => 1,
+            Work::Initialize(_) | Work::Convert(_) | Work::Blocks(_) | Work::Prepare(_) => 1,
             Work::Pretrain(_) | Work::Finetune(_) | Work::Predict(_) | Work::Score(_) => 1,
         }
     }
@@ -136,6 +132,7 @@ impl Work {
             Work::Convert(settings) => serde_json::to_value(settings),
             Work::Blocks(settings) => serde_json::to_value(settings),
             Work::Pretrain(settings) => serde_json::to_value(settings),
+            Work::Prepare(settings) => serde_json::to_value(settings),
             Work::Finetune(settings) => serde_json::to_value(settings),
             Work::Predict(settings) => serde_json::to_value(settings),
             Work::Score(settings) => serde_json::to_value(settings),
@@ -241,6 +238,9 @@ pub(super) fn canonical(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::corpus::{Reading, Task};
+    use crate::text::Protocol;
+    use crate::train::settings::FinetuneSettings;
     use serde_json::json;
 
     fn blocks(length: usize, inputs: Vec<Input>) -> Stage {
@@ -253,12 +253,13 @@ mod tests {
         let input = |file: &str| {
             vec![Input { role: Role::Text, stage: 0, key: base.key, file: Some(file.to_owned()) }]
         };
+        let scoring = Scoring { questions: Reading::of(Task::Squad), protocol: Protocol::Standard };
         let keys = [
             base.key,
             blocks(17, vec![]).key,
             blocks(16, input("a")).key,
             blocks(16, input("b")).key,
-            Stage::new("t".into(), Work::Score(ScoreSettings { task: "squad".into() }), vec![]).key,
+            Stage::new("t".into(), Work::Score(scoring), vec![]).key,
         ];
         for (i, key) in keys.iter().enumerate() {
             assert!(!keys[..i].contains(key), "{i}");
@@ -280,7 +281,8 @@ mod tests {
         let key = |change: fn(&mut FinetuneSettings)| {
             let mut settings = FinetuneSettings::default();
             change(&mut settings);
-            Stage::new(String::new(), Work::Finetune(settings), vec![]).key
+            let finetuning = Finetuning { settings, questions: Reading::of(Task::Squad) };
+            Stage::new(String::new(), Work::Finetune(finetuning), vec![]).key
         };
         let plain = key(|_| {});
         assert_eq!(plain, key(|settings| settings.optimization.save_steps = 7));

@@ -26,7 +26,7 @@ fn names_that_refer_to_nothing_are_reported_with_the_nearest_that_would() {
         ("\"squad/dev\"\nmax", "\"squad\"\nmax", &["tasks.near.evaluate", "several: squad/train, squad/dev"]),
         ("\"squad/dev\"\nmax", "\"roberta\"\nmax", &["tasks.near.evaluate", "one file"]),
         ("\"squad/train\"", "\"0\"", &["tasks.near.train", "datasets.lock", "`0`"]),
-        ("kind = \"squad\"", "kind = \"triviaqa\"", &["tasks.near.kind", "`squad`", "`triviaqa`"]),
+        ("kind = \"squad\"", "kind = \"triviaq\"", &["tasks.near.kind", "squad, sq3", "`triviaq`"]),
         ("val_file_path", "#", &["models.long.pretrain.val_file_path", "nothing"]),
         (
             "checkpoint = \"roberta\"",

@@ -1,0 +1,300 @@
+//! Tasks as stages: a model is trained on a task's questions, answers others, and is scored.
+
+use std::collections::HashSet;
+
+use super::ExperimentError;
+use super::expand::Builder;
+use super::file::{Evaluate, TaskSection};
+use super::plan::Cell;
+use super::stage::{Input, Role, Work};
+use super::works::{Answering, Finetuning, Preparing, Scoring};
+use crate::corpus::{Reading, Task, tydiqa};
+use crate::model::Attention;
+use crate::qa::predict::PredictSettings;
+use crate::random::Seed;
+use crate::text::{Protocol, Slices};
+use crate::train::settings::FinetuneSettings;
+
+/// The questions of one number of the table.
+struct Evaluation {
+    /// The file, as the experiment file names it.
+    file: String,
+    language: String,
+    context_language: Option<String>,
+}
+
+/// What stands for the language of the questions, and of the contexts, in a pattern of file names.
+const LANGUAGE: &str = "{language}";
+const CONTEXT_LANGUAGE: &str = "{context_language}";
+
+impl Builder<'_> {
+    /// Adds every model's stages and cells of the task `name`, trained with `seed`.
+    pub(super) fn task(&mut self, name: &str, seed: Seed) -> Result<(), ExperimentError> {
+        let section = &self.experiment.tasks[name];
+        let kind = self.kind(&format!("tasks.{name}.kind"), &section.kind)?;
+        let evaluations = self.evaluations(name, kind)?;
+        for model in &section.models {
+            if !self.experiment.models.contains_key(model) {
+                let known = &self.experiment.model_order;
+                return Err(self.no_such(&format!("tasks.{name}.models"), "model", model, known));
+            }
+            self.model_on_task(model, name, kind, &evaluations, seed)?;
+        }
+        Ok(())
+    }
+
+    fn model_on_task(
+        &mut self,
+        model: &str,
+        name: &str,
+        kind: Task,
+        evaluations: &[Evaluation],
+        seed: Seed,
+    ) -> Result<(), ExperimentError> {
+        let experiment = self.experiment;
+        let section = &experiment.tasks[name];
+        let settings = experiment.finetune_settings(name, model, seed)?;
+        let predict = experiment.predict_settings(name, model, &settings)?;
+        self.check_protocol(name, kind, &settings)?;
+        for length in [settings.max_length, predict.max_length] {
+            self.fits(&format!("tasks.{name}.max_length"), model, self.models[model], length)?;
+        }
+        let protocol = protocol_text(kind, section, &settings, &predict);
+        let (attention, max_length, rules) = (settings.attention, predict.max_length, predict.protocol);
+        let finetune = self.finetuning(model, name, kind, settings)?;
+        let published = |own: &Option<String>, name: &str| own.clone().unwrap_or_else(|| name.to_owned());
+        for evaluation in evaluations {
+            let (answers, score) = self.scoring(model, name, kind, evaluation, finetune, &predict, seed)?;
+            self.plan.cells.push(Cell {
+                model: model.to_owned(),
+                published_model: published(&experiment.models[model].published, model),
+                base_model: experiment.base_of(model),
+                task: name.to_owned(),
+                kind,
+                published_task: published(&section.published, name),
+                evaluated_on: evaluation.file.clone(),
+                language: evaluation.language.clone(),
+                context_language: evaluation.context_language.clone(),
+                seed,
+                rules,
+                max_length,
+                attention,
+                protocol: protocol.clone(),
+                finetune,
+                predict: answers,
+                score,
+            });
+        }
+        Ok(())
+    }
+
+    /// The stage that trains `model`.
+    fn finetuning(
+        &mut self,
+        model: &str,
+        name: &str,
+        kind: Task,
+        settings: FinetuneSettings,
+    ) -> Result<usize, ExperimentError> {
+        let section = &self.experiment.tasks[name];
+        let seed = settings.optimization.seed;
+        let train_kind = match &section.train_kind {
+            Some(text) => self.kind(&format!("tasks.{name}.train_kind"), text)?,
+            None => trained_as(kind),
+        };
+        let planned = self.models[model];
+        let key = format!("tasks.{name}.train");
+        let questions = self.reading(section, train_kind, section.train_language.clone(), None);
+        let train = self.questions(&key, &section.train, train_kind)?;
+        let train = if train_kind == Task::TriviaQa {
+            let preparing = Preparing::of(&settings);
+            let inputs =
+                vec![self.input(Role::Tokenizer, (planned.tokenizer, None)), self.input(Role::Train, train)];
+            let title = format!("{}, documents of up to {} tokens", section.train, settings.max_length);
+            (self.stage(title, Work::Prepare(preparing), inputs), None)
+        } else {
+            train
+        };
+        let inputs = vec![self.input(Role::Model, (planned.weights, None)), self.input(Role::Train, train)];
+        let title = format!("{model} for {name}, seed {}", seed.0);
+        Ok(self.stage(title, Work::Finetune(Finetuning { settings, questions }), inputs))
+    }
+
+    /// The stages that answer and score one set of questions.
+    #[allow(clippy::too_many_arguments)]
+    fn scoring(
+        &mut self,
+        model: &str,
+        name: &str,
+        kind: Task,
+        evaluation: &Evaluation,
+        finetune: usize,
+        predict: &PredictSettings,
+        seed: Seed,
+    ) -> Result<(usize, usize), ExperimentError> {
+        let section = &self.experiment.tasks[name];
+        let file = self.questions(&format!("tasks.{name}.evaluate"), &evaluation.file, kind)?;
+        let evaluate = self.input(Role::Evaluate, file);
+        let (language, context_language) = (evaluation.language.clone(), evaluation.context_language.clone());
+        let asked = self.reading(section, kind, Some(language.clone()), context_language);
+        // One file has the questions of all of TyDi QA's languages: they are answered once.
+        let all =
+            Reading { language: asked.language.clone().filter(|_| kind != Task::TydiQa), ..asked.clone() };
+        let about = |language: &str| format!("{model} on {name}{language}, seed {}", seed.0);
+        let shown = match &asked.context_language {
+            Some(context) if *context != language => format!(" ({language} about {context})"),
+            _ => format!(" ({language})"),
+        };
+        let answered = if kind == Task::TydiQa { about("") } else { about(&shown) };
+        let inputs = vec![self.input(Role::Model, (finetune, None)), evaluate.clone()];
+        let answering = Answering { settings: predict.clone(), questions: all };
+        let answers = self.stage(answered, Work::Predict(answering), inputs);
+        let inputs: Vec<Input> = vec![self.input(Role::Predictions, (answers, None)), evaluate];
+        let scoring = Scoring { questions: asked, protocol: predict.protocol };
+        Ok((answers, self.stage(about(&shown), Work::Score(scoring), inputs)))
+    }
+
+    fn kind(&self, key: &str, text: &str) -> Result<Task, ExperimentError> {
+        let expected = format!("one of {}", Task::ALL.map(Task::name).join(", "));
+        text.parse().map_err(|_| self.experiment.wrong(key, &expected, format!("`{text}`")))
+    }
+
+    fn questions(
+        &mut self,
+        key: &str,
+        text: &str,
+        kind: Task,
+    ) -> Result<(usize, Option<String>), ExperimentError> {
+        match kind {
+            Task::TriviaQa => self.file_with_evidence(key, text),
+            _ => self.file(key, text),
+        }
+    }
+
+    fn reading(
+        &self,
+        section: &TaskSection,
+        task: Task,
+        language: Option<String>,
+        context_language: Option<String>,
+    ) -> Reading {
+        let mut reading = Reading::of(task);
+        // What a file's questions are read as does not depend on the name of a language that it does not
+        // hold, and neither should the stage's key.
+        if matches!(task, Task::Mlqa | Task::TydiQa) {
+            (reading.language, reading.context_language) = (language, context_language);
+        }
+        if let (true, Some(n_concat)) = (task.joins_contexts(), section.n_concat) {
+            reading.n_concat = n_concat;
+        }
+        reading
+    }
+
+    fn evaluations(&self, name: &str, kind: Task) -> Result<Vec<Evaluation>, ExperimentError> {
+        let section = &self.experiment.tasks[name];
+        let wrong = |key: &str, expected: &str, found: String| {
+            Err(self.experiment.wrong(&format!("tasks.{name}.{key}"), expected, found))
+        };
+        let mut seen = HashSet::new();
+        for language in section.languages.iter().chain(&section.context_languages) {
+            if kind == Task::TydiQa && language.parse::<tydiqa::Language>().is_err() {
+                return wrong("languages", "languages of TyDi QA's gold passages", format!("`{language}`"));
+            }
+        }
+        if let Some(twice) = section.languages.iter().find(|language| !seen.insert(*language)) {
+            return wrong("languages", "each language once", format!("`{twice}` twice"));
+        }
+        let pattern = match &section.evaluate {
+            Evaluate::Each(files) => {
+                let each = |(language, file): (&String, &String)| Evaluation {
+                    file: file.clone(),
+                    language: language.clone(),
+                    context_language: (kind == Task::Mlqa).then(|| language.clone()),
+                };
+                return Ok(files.iter().map(each).collect());
+            }
+            Evaluate::One(pattern) => pattern,
+        };
+        let languages = match (&section.languages[..], kind) {
+            ([], Task::TydiQa) => tydiqa::Language::ALL.map(|language| language.code().to_owned()).into(),
+            ([], _) => vec![section.language.clone()],
+            (given, _) => given.to_vec(),
+        };
+        if languages.len() > 1 && kind != Task::TydiQa && !pattern.contains(LANGUAGE) {
+            let expected = format!("a file name with {LANGUAGE} in it, for there are several languages");
+            return wrong("evaluate", &expected, format!("`{pattern}`"));
+        }
+        let mut evaluations = Vec::new();
+        for context in context_choices(section) {
+            for language in &languages {
+                let context_language = context.clone().unwrap_or_else(|| language.clone());
+                evaluations.push(Evaluation {
+                    file: pattern.replace(CONTEXT_LANGUAGE, &context_language).replace(LANGUAGE, language),
+                    language: language.clone(),
+                    context_language: (kind == Task::Mlqa).then_some(context_language),
+                });
+            }
+        }
+        Ok(evaluations)
+    }
+
+    /// What the original work did is defined for what it ran on.
+    fn check_protocol(
+        &self,
+        name: &str,
+        kind: Task,
+        settings: &FinetuneSettings,
+    ) -> Result<(), ExperimentError> {
+        if kind == Task::TriviaQa && settings.protocol != Protocol::Standard {
+            let key = format!("tasks.{name}.protocol");
+            return Err(self.experiment.wrong(
+                &key,
+                "`standard` for TriviaQA",
+                format!("`{}`", settings.protocol),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Each language of contexts, or none: that of the questions.
+fn context_choices(section: &TaskSection) -> Vec<Option<String>> {
+    if section.context_languages.is_empty() {
+        return vec![None];
+    }
+    section.context_languages.iter().cloned().map(Some).collect()
+}
+
+/// What the training questions of a task are, if its table does not say.
+fn trained_as(kind: Task) -> Task {
+    match kind {
+        Task::Squad | Task::Xquad | Task::Mlqa => Task::Squad,
+        Task::Sq3 | Task::Xq3 => Task::Sq3,
+        Task::TydiQa => Task::TydiQa,
+        Task::TriviaQa => Task::TriviaQa,
+    }
+}
+
+fn protocol_text(
+    kind: Task,
+    section: &TaskSection,
+    settings: &FinetuneSettings,
+    predict: &PredictSettings,
+) -> String {
+    let length = predict.max_length;
+    let mut text = match (predict.protocol, kind, predict.slices) {
+        (Protocol::Sagen2021, ..) => format!("{} {length}", predict.protocol),
+        (Protocol::Standard, Task::TriviaQa, Slices::First) => format!("standard {length}, first slice"),
+        (Protocol::Standard, ..) => format!("standard {length}/{}", predict.doc_stride),
+    };
+    if let (true, Some(n_concat)) = (kind.joins_contexts(), section.n_concat) {
+        text.push_str(&format!(", {n_concat} joined"));
+    }
+    if let Some(language) = &section.train_language {
+        text.push_str(&format!(", trained on {language}"));
+    }
+    if settings.attention == Attention::Dense {
+        text.push_str(", dense");
+    }
+    text
+}
