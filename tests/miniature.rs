@@ -1,14 +1,14 @@
 //! The built-in miniature, read back through the same readers as real data.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
-use std::path::Path;
 
 use longqa::corpus::miniature::{self, Language, MiniatureFiles, MiniatureSettings};
 use longqa::corpus::{CorpusError, QaDataset, squad};
-use longqa::digest::Digest;
+use longqa::digest::{Digest, Hasher};
 use longqa::qa::chance;
 use longqa::random::Seed;
+use tempfile::TempDir;
 
 fn small() -> MiniatureSettings {
     MiniatureSettings {
@@ -17,25 +17,51 @@ fn small() -> MiniatureSettings {
         train_documents: 30,
         dev_documents: 12,
         parallel_documents: 4,
+        mlqa_dev_documents: 2,
+        mlqa_test_documents: 3,
+        tydiqa_train_questions: 12,
+        tydiqa_dev_questions: 6,
+        triviaqa_train_questions: 12,
+        triviaqa_dev_questions: 5,
         ..MiniatureSettings::default()
     }
 }
 
-fn all(files: &MiniatureFiles) -> Vec<&Path> {
-    let named = [&files.wiki_train, &files.wiki_valid, &files.train, &files.dev];
-    named.into_iter().chain(files.parallel.values()).map(|path| path.as_path()).collect()
-}
-
-fn digests(seed: u64, settings: &MiniatureSettings) -> Vec<Digest> {
+fn written(seed: u64, settings: &MiniatureSettings) -> (TempDir, MiniatureFiles) {
     let folder = tempfile::tempdir().unwrap();
     let files = miniature::write(Seed(seed), settings, folder.path()).unwrap();
-    all(&files).into_iter().map(|path| Digest::of_file(path).unwrap()).collect()
+    (folder, files)
 }
 
+/// Every file by its path below the folder.
+fn digests(seed: u64, settings: &MiniatureSettings) -> BTreeMap<String, Digest> {
+    let (folder, _) = written(seed, settings);
+    let mut digests = BTreeMap::new();
+    let mut folders = vec![folder.path().to_owned()];
+    while let Some(inner) = folders.pop() {
+        for entry in fs::read_dir(inner).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder.path()).unwrap().display().to_string();
+                digests.insert(name, Digest::of_file(&path).unwrap());
+            }
+        }
+    }
+    digests
+}
+
+/// Those of training, development, each language of the parallel documents, and TyDi QA's two.
 fn data_sets(settings: &MiniatureSettings) -> Vec<QaDataset> {
-    let folder = tempfile::tempdir().unwrap();
-    let files = miniature::write(Seed(42), settings, folder.path()).unwrap();
-    all(&files)[2..].iter().map(|path| squad::read(path).unwrap()).collect()
+    let (_folder, files) = written(42, settings);
+    let paths = [&files.train, &files.dev].into_iter().chain(files.parallel.values());
+    let paths = paths.chain([&files.tydiqa_train, &files.tydiqa_dev]);
+    paths.map(|path| squad::read(path).unwrap()).collect()
+}
+
+fn ids(dataset: &QaDataset) -> Vec<&str> {
+    dataset.questions.iter().map(|question| question.id.as_str()).collect()
 }
 
 #[test]
@@ -63,16 +89,35 @@ fn every_file_reads_back_and_every_answer_stands_at_its_start_and_holds_the_name
 fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
     let (one, again, other) = (digests(1, &small()), digests(1, &small()), digests(2, &small()));
     assert_eq!(one, again);
-    assert!(one.iter().all(|digest| !other.contains(digest)));
+    assert!(one.iter().all(|(name, digest)| other[name] != *digest));
 }
 
 #[test]
 fn one_size_does_not_change_the_other_files() {
-    let more = MiniatureSettings { train_documents: 31, ..small() };
-    let changed =
-        digests(1, &small()).iter().zip(&digests(1, &more)).map(|(a, b)| a != b).collect::<Vec<_>>();
-    assert_eq!(changed.iter().filter(|changed| **changed).count(), 1);
-    assert!(changed[2]);
+    let base = digests(1, &small());
+    let changed = |settings: MiniatureSettings| {
+        let other = digests(1, &settings);
+        let same = |name: &String| other.get(name) == base.get(name);
+        let names: BTreeSet<&String> = base.keys().chain(other.keys()).filter(|name| !same(name)).collect();
+        names.into_iter().cloned().collect::<Vec<_>>()
+    };
+    let more = |change: fn(&mut MiniatureSettings)| {
+        let mut settings = small();
+        change(&mut settings);
+        changed(settings)
+    };
+    assert_eq!(more(|settings| settings.train_documents += 1), ["train-v1.1.json"]);
+    assert_eq!(more(|settings| settings.tydiqa_dev_questions += 1), ["tydiqa-goldp-dev.json"]);
+    assert_eq!(more(|settings| settings.mlqa_dev_documents += 1).len(), 9);
+    let of_triviaqa = more(|settings| settings.triviaqa_dev_questions += 1);
+    assert_eq!(
+        of_triviaqa,
+        [
+            "triviaqa/evidence/wikipedia/Miniature_dev_5_0.txt",
+            "triviaqa/evidence/wikipedia/Miniature_dev_5_1.txt",
+            "triviaqa/qa/wikipedia-dev.json",
+        ]
+    );
 }
 
 #[test]
@@ -104,13 +149,9 @@ fn chance_is_one_in_as_many_as_there_are_facts() {
 fn parallel_documents_say_the_same_in_every_language() {
     let settings = small();
     let data_sets = data_sets(&settings);
-    let parallel = &data_sets[2..];
-    assert_eq!(parallel.len(), Language::ALL.len());
+    let parallel = &data_sets[2..2 + Language::ALL.len()];
     for dataset in parallel {
         assert_eq!(dataset.contexts.len(), settings.parallel_documents);
-        let ids = |dataset: &QaDataset| {
-            dataset.questions.iter().map(|question| question.id.clone()).collect::<Vec<_>>()
-        };
         assert_eq!(ids(dataset), ids(&parallel[0]));
         let facts = |dataset: &QaDataset| {
             dataset.contexts.iter().map(|context| miniature::facts(context).len()).collect::<Vec<_>>()
@@ -120,21 +161,15 @@ fn parallel_documents_say_the_same_in_every_language() {
 }
 
 #[test]
-fn no_development_document_is_a_training_document() {
+fn no_two_documents_are_the_same() {
     let data_sets = data_sets(&small());
-    let training: HashSet<&String> = data_sets[0].contexts.iter().collect();
-    assert!(
-        data_sets[1..]
-            .iter()
-            .flat_map(|dataset| &dataset.contexts)
-            .all(|context| !training.contains(context))
-    );
+    let contexts: Vec<&String> = data_sets.iter().flat_map(|dataset| &dataset.contexts).collect();
+    assert_eq!(contexts.iter().collect::<HashSet<_>>().len(), contexts.len());
 }
 
 #[test]
 fn the_text_looks_like_wikitext_and_has_every_script_and_combining_marks() {
-    let folder = tempfile::tempdir().unwrap();
-    let files = miniature::write(Seed(42), &small(), folder.path()).unwrap();
+    let (_folder, files) = written(42, &small());
     let text = fs::read_to_string(&files.wiki_train).unwrap();
     assert!(text.lines().all(|line| line.starts_with(' ') && (line == " " || line.ends_with(' '))));
     assert_eq!(text.lines().filter(|line| line.starts_with(" = ")).count(), small().wiki_train_articles);
@@ -155,7 +190,25 @@ fn sizes_that_cannot_be_made_name_their_key() {
     };
     assert_eq!(key(MiniatureSettings { max_facts: 21, ..small() }), "max_facts");
     assert_eq!(key(MiniatureSettings { min_facts: 3, ..small() }), "min_facts");
+    let two = MiniatureSettings { min_facts: 2, questions_per_document: 1, ..small() };
+    assert_eq!(key(two), "min_facts");
+    assert_eq!(key(MiniatureSettings { triviaqa_dev_questions: 0, ..small() }), "triviaqa_dev_questions");
     assert_eq!(key(MiniatureSettings { dev_documents: 0, ..small() }), "dev_documents");
     assert_eq!(key(MiniatureSettings { question_languages: Vec::new(), ..small() }), "question_languages");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// A change of this number changes what every trial was trained on.
+#[test]
+fn the_text_and_the_squad_files_of_a_seed_stay_the_same_from_release_to_release() {
+    let digests = digests(42, &small());
+    let mut hasher = Hasher::default();
+    for name in ["wiki.train.raw", "wiki.valid.raw", "train-v1.1.json", "dev-v1.1.json"] {
+        hasher.field(digests[name].bytes());
+    }
+    for language in Language::ALL {
+        hasher.field(digests[&format!("xquad.{language}.json")].bytes());
+    }
+    let expected = "2e4e091e405b252da61e8502e192b71ace43d9704350c3926eceee58ab60be52";
+    assert_eq!(hasher.digest().to_string(), expected);
 }

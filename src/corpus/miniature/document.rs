@@ -17,11 +17,12 @@ pub(super) struct Document {
 }
 
 /// Indices into a lexicon.
+#[derive(Clone, Copy)]
 pub(super) struct Fact {
     opener: usize,
-    name: usize,
+    pub(super) name: usize,
     act: usize,
-    place: usize,
+    pub(super) place: usize,
     rest: usize,
 }
 
@@ -90,7 +91,19 @@ impl Document {
     }
 }
 
+impl Asked {
+    /// Any question about any of `facts` facts.
+    pub(super) fn draw(random: &mut impl Rng, facts: usize) -> Self {
+        Self { fact: random.random_range(0..facts), form: random.random_range(0..FORMS) }
+    }
+}
+
 impl Fact {
+    /// The same fact in other surroundings.
+    pub(super) fn retold(self, random: &mut impl Rng) -> Self {
+        Self { opener: random.random_range(0..OPENERS), rest: random.random_range(0..RESTS), ..self }
+    }
+
     /// A question that this fact answers.
     pub(super) fn question(&self, form: usize, lexicon: &Lexicon) -> String {
         let (before, between, after) = lexicon.forms[form];
@@ -99,8 +112,12 @@ impl Fact {
 
     /// What answers it.
     pub(super) fn answer(&self, lexicon: &Lexicon) -> String {
-        let (act, place) = (lexicon.acts[self.act], lexicon.places[self.place]);
-        [lexicon.names[self.name], lexicon.act_gap, act, lexicon.link, place].concat()
+        [lexicon.names[self.name], lexicon.act_gap, &self.deed(lexicon)].concat()
+    }
+
+    /// The answer without the person.
+    pub(super) fn deed(&self, lexicon: &Lexicon) -> String {
+        [lexicon.acts[self.act], lexicon.link, lexicon.places[self.place]].concat()
     }
 
     /// The fact as a sentence.

@@ -1,22 +1,20 @@
-//! The miniature's files: WikiText-style text and SQuAD v1.1 questions.
-//!
-//! Every document is drawn from its own random stream (its part of the miniature, its number), so one
-//! size can be changed without changing any other document.
+//! The miniature's files: WikiText-style text, SQuAD v1.1 and XQuAD questions, and those of the other
+//! tasks, which have modules of their own.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use rand_chacha::ChaCha12Rng;
-use serde_json::{Value, json};
-
-use super::article;
-use super::document::{Asked, Document};
+use super::document::Document;
 use super::language::Language;
+use super::mlqa::MlqaFile;
 use super::settings::MiniatureSettings;
+use super::streams::Part;
+use super::triviaqa::TriviaQaFiles;
+use super::{article, mlqa, squad_layout, triviaqa, tydiqa};
 use crate::corpus::CorpusError;
 use crate::durable;
-use crate::random::{Purpose, Seed};
+use crate::random::Seed;
 
 /// Where the miniature's files are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +29,14 @@ pub struct MiniatureFiles {
     pub dev: PathBuf,
     /// `xquad.<language>.json`: the same documents and questions, ids included, in each language.
     pub parallel: BTreeMap<Language, PathBuf>,
+    /// `mlqa/`: documents in one language, questions in another or the same.
+    pub mlqa: Vec<MlqaFile>,
+    /// `tydiqa-goldp-train.json`.
+    pub tydiqa_train: PathBuf,
+    /// `tydiqa-goldp-dev.json`.
+    pub tydiqa_dev: PathBuf,
+    /// `triviaqa/`: questions and evidence.
+    pub triviaqa: TriviaQaFiles,
 }
 
 impl MiniatureFiles {
@@ -43,23 +49,11 @@ impl MiniatureFiles {
             train: folder.join("train-v1.1.json"),
             dev: folder.join("dev-v1.1.json"),
             parallel: Language::ALL.into_iter().map(parallel).collect(),
+            mlqa: mlqa::files(folder),
+            tydiqa_train: folder.join("tydiqa-goldp-train.json"),
+            tydiqa_dev: folder.join("tydiqa-goldp-dev.json"),
+            triviaqa: TriviaQaFiles::below(&folder.join("triviaqa")),
         }
-    }
-}
-
-/// What a document is drawn for: the first coordinate of its random stream.
-#[derive(Clone, Copy)]
-enum Part {
-    WikiTrain = 0,
-    WikiValid = 1,
-    Train = 2,
-    Dev = 3,
-    Parallel = 4,
-}
-
-impl Part {
-    fn stream(self, seed: Seed, number: usize) -> ChaCha12Rng {
-        seed.stream(Purpose::Miniature, &[self as u64, number as u64])
     }
 }
 
@@ -86,10 +80,11 @@ pub fn write(seed: Seed, settings: &MiniatureSettings, folder: &Path) -> Result<
         |path: &Path, part: Part, name: &str, documents: usize, language: &dyn Fn(usize) -> Language| {
             let article = |number: usize| {
                 let document = Document::draw(&mut part.stream(seed, number), settings);
-                squad_article(&document, &format!("{name}-{number:05}"), language(number))
+                let title = format!("{name}-{number:05}");
+                let id = |question| format!("{title}-{question}");
+                squad_layout::article(&title, &document, language(number).into(), id)
             };
-            let articles: Vec<Value> = (0..documents).map(article).collect();
-            durable::write(path, json!({"version": "1.1", "data": articles}).to_string().as_bytes())
+            squad_layout::write(path, "1.1", (0..documents).map(article))
         };
     let in_turn = |number: usize| languages[number % languages.len()];
     questions(&files.train, Part::Train, "train", settings.train_documents, &in_turn)?;
@@ -97,20 +92,15 @@ pub fn write(seed: Seed, settings: &MiniatureSettings, folder: &Path) -> Result<
     for (language, path) in &files.parallel {
         questions(path, Part::Parallel, "parallel", settings.parallel_documents, &|_| *language)?;
     }
+    for file in &files.mlqa {
+        mlqa::write(seed, settings, file)?;
+    }
+    for (path, part, count) in [
+        (&files.tydiqa_train, Part::TydiQaTrain, settings.tydiqa_train_questions),
+        (&files.tydiqa_dev, Part::TydiQaDev, settings.tydiqa_dev_questions),
+    ] {
+        tydiqa::write(seed, settings, path, part, count)?;
+    }
+    triviaqa::write(seed, settings, &files.triviaqa.folder)?;
     Ok(files)
-}
-
-fn squad_article(document: &Document, title: &str, language: Language) -> Value {
-    let lexicon = language.lexicon();
-    let told = document.told_in(language);
-    let question = |(number, asked): (usize, &Asked)| {
-        let answer = &told.answers[asked.fact];
-        json!({
-            "id": format!("{title}-{number}"),
-            "question": document.facts[asked.fact].question(asked.form, lexicon),
-            "answers": [{"answer_start": answer.start, "text": answer.text}],
-        })
-    };
-    let questions: Vec<Value> = document.asked.iter().enumerate().map(question).collect();
-    json!({"title": title, "paragraphs": [{"context": told.context, "qas": questions}]})
 }

@@ -10,6 +10,9 @@
 //! Documents come in six languages and scripts, written in our own plain sentences, with combining marks
 //! in each.
 //!
+//! The same kind of document and question is written in the layout of each task: SQuAD and XQuAD
+//! (`files`), MLQA (`mlqa`), TyDi QA (`tydiqa`), and TriviaQA with its evidence files (`triviaqa`).
+//!
 //! [`write()`] makes the files; [`MiniatureSettings`] says how much of each.
 
 mod article;
@@ -17,9 +20,16 @@ mod document;
 mod files;
 mod language;
 mod lexicon;
+mod mlqa;
 mod settings;
+mod squad_layout;
+mod streams;
+mod triviaqa;
+mod tydiqa;
 
 pub use document::facts;
 pub use files::{MiniatureFiles, write};
 pub use language::Language;
+pub use mlqa::{MlqaFile, MlqaSplit};
 pub use settings::MiniatureSettings;
+pub use triviaqa::TriviaQaFiles;

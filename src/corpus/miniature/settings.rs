@@ -19,6 +19,18 @@ pub struct MiniatureSettings {
     pub dev_documents: usize,
     /// Documents told in every language, for evaluation alone.
     pub parallel_documents: usize,
+    /// Documents of MLQA's development set, each told and asked about in every language of it.
+    pub mlqa_dev_documents: usize,
+    /// Documents of its test set.
+    pub mlqa_test_documents: usize,
+    /// Training questions of TyDi QA, each about a document of its own, all languages together.
+    pub tydiqa_train_questions: usize,
+    /// Development questions of TyDi QA.
+    pub tydiqa_dev_questions: usize,
+    /// Training questions of TriviaQA, each with two documents of its own.
+    pub triviaqa_train_questions: usize,
+    /// Development questions of TriviaQA. Every second one is in the verified set.
+    pub triviaqa_dev_questions: usize,
     /// The fewest facts of a document.
     pub min_facts: usize,
     /// The most facts of a document, at most 20.
@@ -38,6 +50,12 @@ impl Default for MiniatureSettings {
             train_documents: 600,
             dev_documents: 90,
             parallel_documents: 40,
+            mlqa_dev_documents: 6,
+            mlqa_test_documents: 20,
+            tydiqa_train_questions: 300,
+            tydiqa_dev_questions: 90,
+            triviaqa_train_questions: 300,
+            triviaqa_dev_questions: 60,
             min_facts: 16,
             max_facts: 18,
             questions_per_document: 5,
@@ -61,6 +79,12 @@ impl MiniatureSettings {
             ("train_documents", self.train_documents),
             ("dev_documents", self.dev_documents),
             ("parallel_documents", self.parallel_documents),
+            ("mlqa_dev_documents", self.mlqa_dev_documents),
+            ("mlqa_test_documents", self.mlqa_test_documents),
+            ("tydiqa_train_questions", self.tydiqa_train_questions),
+            ("tydiqa_dev_questions", self.tydiqa_dev_questions),
+            ("triviaqa_train_questions", self.triviaqa_train_questions),
+            ("triviaqa_dev_questions", self.triviaqa_dev_questions),
             ("questions_per_document", self.questions_per_document),
             ("question_languages", self.question_languages.len()),
         ] {
@@ -68,8 +92,9 @@ impl MiniatureSettings {
                 return refuse(key, "at least 1", found);
             }
         }
-        if self.min_facts < self.questions_per_document {
-            return refuse("min_facts", "at least questions_per_document", self.min_facts);
+        // TriviaQA's second document goes without the person and the place that are asked for.
+        if self.min_facts < self.questions_per_document.max(3) {
+            return refuse("min_facts", "at least questions_per_document, and at least 3", self.min_facts);
         }
         if !(self.min_facts..=NAMES).contains(&self.max_facts) {
             return refuse("max_facts", "min_facts or more, and at most 20", self.max_facts);
