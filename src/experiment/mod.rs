@@ -4,6 +4,7 @@ mod error;
 pub mod estimate;
 pub mod execute;
 mod expand;
+pub mod family;
 mod file;
 mod keys;
 pub mod manifest;

@@ -1,6 +1,8 @@
 //! The plan of an experiment: its stages, each one once, every stage after those it reads, and what
 //! the numbers of its tables are made of.
 
+use serde::{Deserialize, Serialize};
+
 use super::ExperimentError;
 use super::expand;
 use super::file::Experiment;
@@ -22,8 +24,9 @@ pub struct Plan {
     pub pretrainings: Vec<Pretraining>,
 }
 
-/// One model on one task in one language with one seed.
-#[derive(Debug, Clone)]
+/// One model on one task in one language with one seed. Written down beside its results, it leaves
+/// its places in the plan out: there is no plan then.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
     /// The model's name in the experiment file.
     pub model: String,
@@ -56,10 +59,13 @@ pub struct Cell {
     /// `dense` if it is.
     pub protocol: String,
     /// The stage that trains, by its place in the plan.
+    #[serde(skip)]
     pub finetune: usize,
     /// The stage that answers.
+    #[serde(skip)]
     pub predict: usize,
     /// The stage that scores.
+    #[serde(skip)]
     pub score: usize,
 }
 
