@@ -53,10 +53,10 @@ fn after(stage: &Stage, read: Option<Config>) -> Option<Config> {
 
 /// The sizes of the checkpoints in `datasets.lock`, which all are of base size.
 fn checkpoint(name: &str) -> Option<Config> {
-    let base =
-        Config::base(if name.starts_with("xlm-") { ModelType::XlmRoberta } else { ModelType::Roberta });
+    let base = Config::base(ModelType::Roberta);
     match name {
-        "roberta-base" | "xlm-roberta-base" => Some(base),
+        "roberta-base" => Some(base),
+        "xlm-roberta-base" => Some(Config { vocab_size: 250_002, ..base }),
         "longformer-base-4096" => Some(Config { attention_window: Some(vec![512; 12]), ..base }),
         _ => None,
     }
