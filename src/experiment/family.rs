@@ -167,16 +167,21 @@ fn first_setting(mine: &Value, theirs: &Value) -> Option<(String, String, String
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::stage::{Input, ScoreSettings};
+    use crate::corpus::{Reading, Task};
+    use crate::experiment::stage::Input;
+    use crate::experiment::works::{Finetuning, Scoring};
     use crate::random::Seed;
+    use crate::text::Protocol;
     use crate::train::settings::FinetuneSettings;
 
     fn plan(change: impl FnOnce(&mut FinetuneSettings)) -> Plan {
         let mut settings = FinetuneSettings::default();
         change(&mut settings);
-        let finetune = Stage::new("f".into(), Work::Finetune(settings), Vec::new());
+        let questions = Reading::of(Task::Squad);
+        let finetuning = Finetuning { settings, questions: questions.clone() };
+        let finetune = Stage::new("f".into(), Work::Finetune(finetuning), Vec::new());
         let input = Input { role: Role::Model, stage: 0, key: finetune.key, file: None };
-        let rules = ScoreSettings { task: "squad".into() };
+        let rules = Scoring { questions, protocol: Protocol::Standard };
         let score = Stage::new("s".into(), Work::Score(rules), vec![input]);
         Plan { stages: vec![finetune, score], cells: Vec::new(), pretrainings: Vec::new() }
     }

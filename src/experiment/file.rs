@@ -100,6 +100,8 @@ pub(super) struct ModelSection {
 pub(super) struct TaskSection {
     pub kind: String,
     pub models: Vec<String>,
+    /// Those of the experiment's seeds that the task is run with; all if none are named.
+    pub seeds: Option<Vec<Seed>>,
     pub train: String,
     /// What the training questions are read as, where that is not the task's own way.
     pub train_kind: Option<String>,
@@ -209,6 +211,16 @@ impl Experiment {
         if self.seeds.is_empty() {
             return Err(self.wrong("seeds", "at least one seed", "none"));
         }
+        for (name, task) in &self.tasks {
+            let own = task.seeds.iter().flatten();
+            if let Some(other) = own.into_iter().find(|seed| !self.seeds.contains(seed)) {
+                return Err(self.wrong(
+                    &format!("tasks.{name}.seeds"),
+                    "some of the experiment's seeds",
+                    other.0.to_string(),
+                ));
+            }
+        }
         let mut seen = HashSet::new();
         match self.seeds.iter().find(|seed| !seen.insert(**seed)) {
             Some(twice) => Err(self.wrong("seeds", "each seed once", format!("{} twice", twice.0))),
@@ -263,6 +275,11 @@ mod tests {
             ("name = \"a/b\"\nseeds = [1]\n[models]", "a/b"),
             ("name = \"x\"\nseeds = [1]\n[models.\"..\"]", "models..."),
             ("name = \"x\"\nseeds = [-1]\n[models]", "line 2"),
+            (
+                "name = \"x\"\nseeds = [1]\n[models]\n[tasks.t]\nkind = \"squad\"\nmodels = []\ntrain = \"a\"\n\
+                 evaluate = \"b\"\nseeds = [2]",
+                "tasks.t.seeds",
+            ),
         ] {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.contains(part), "{text:?}: {error}");

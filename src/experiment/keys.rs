@@ -58,6 +58,7 @@ fn experiment() -> Shape {
         [
             "kind",
             "models",
+            "seeds",
             "train",
             "train_kind",
             "train_language",

@@ -31,6 +31,9 @@ impl Builder<'_> {
     /// Adds every model's stages and cells of the task `name`, trained with `seed`.
     pub(super) fn task(&mut self, name: &str, seed: Seed) -> Result<(), ExperimentError> {
         let section = &self.experiment.tasks[name];
+        if section.seeds.as_ref().is_some_and(|seeds| !seeds.contains(&seed)) {
+            return Ok(());
+        }
         let kind = self.kind(&format!("tasks.{name}.kind"), &section.kind)?;
         let evaluations = self.evaluations(name, kind)?;
         for model in &section.models {
