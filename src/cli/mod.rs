@@ -12,6 +12,7 @@ mod lock;
 mod plan_text;
 mod predict;
 mod pretrain;
+mod reading_flags;
 mod reproduce;
 mod score;
 mod settings_flags;

@@ -6,12 +6,11 @@ use std::path::PathBuf;
 use indicatif::ProgressBar;
 
 use super::Context;
-use super::score::Task;
+use super::reading_flags::ReadingFlags;
 use super::settings_flags::SettingsFlags;
-use crate::corpus::squad;
 use crate::qa::predict::{self, PredictSettings};
 
-/// Answer the questions of a file in SQuAD's layout
+/// Answer the questions of a file
 ///
 /// Writes predictions.json and nbest_predictions.json in the official layout, so that any public
 /// scorer reads them. doc_stride is the distance between the starts of two windows, as in BERT's
@@ -24,9 +23,8 @@ pub struct Args {
     /// Folder of a fine-tuned model
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
-    /// The kind of questions
-    #[arg(long, value_enum, default_value_t = Task::Squad)]
-    task: Task,
+    #[command(flatten)]
+    reading: ReadingFlags,
     /// The questions
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
@@ -39,9 +37,8 @@ pub struct Args {
 
 /// Answers, writes both files and prints their folder.
 pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
-    let Task::Squad = args.task;
     let settings = args.settings.settings()?;
-    let dataset = squad::read(&args.input)?;
+    let dataset = args.reading.reading().read(&args.input)?;
     let bar = ProgressBar::new(0);
     let mut show = |progress: predict::Progress| {
         bar.set_length(progress.windows as u64);

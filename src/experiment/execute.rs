@@ -1,5 +1,6 @@
 //! The real bodies of stages: thin calls into the folders that know how.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -22,7 +23,7 @@ use crate::model::convert::to_longformer;
 use crate::model::{Config, MaskedLm};
 use crate::process;
 use crate::qa::predict;
-use crate::qa::{Predictions, chance, metrics};
+use crate::qa::{Gold, Predictions, Rules, chance, metrics};
 use crate::text::{BlockFile, Tokenizer, blocks, train_tokenizer};
 use crate::train::finetune::{self, FinetuneInputs};
 use crate::train::pretrain::{self, PretrainInputs};
@@ -199,17 +200,20 @@ fn cut(block_length: usize, place: &Place) -> Result<(), StageFailure> {
 fn score(scoring: &Scoring, place: &Place) -> Result<(), StageFailure> {
     let gold = scoring.questions.read(place.input(Role::Evaluate)?)?;
     let predictions = Predictions::read(&place.input(Role::Predictions)?.join(PREDICTIONS))?;
-    let evaluation = metrics::evaluate(&gold, &predictions)?;
+    let evaluation = metrics::evaluate(Rules::Squad, &Gold::from(&gold), &predictions, &HashSet::new())?;
     let questions: Vec<QuestionOutcome> = gold
         .questions
         .iter()
         .zip(&evaluation.questions)
-        .map(|(question, score)| QuestionOutcome {
-            id: question.id.clone(),
-            exact_match: score.exact_match.into(),
-            f1: score.f1,
-            answer_start: question.answers.first().map(|answer| answer.start),
-            context_length: gold.contexts.get(question.context).map(|text| text.chars().count()),
+        .filter_map(|(question, score)| {
+            let score = score.as_ref()?;
+            Some(QuestionOutcome {
+                id: question.id.clone(),
+                exact_match: score.exact_match.into(),
+                f1: score.f1,
+                answer_start: question.answers.first().map(|answer| answer.start),
+                context_length: gold.contexts.get(question.context).map(|text| text.chars().count()),
+            })
         })
         .collect();
     let scores = ScoreOutcome {

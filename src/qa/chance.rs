@@ -4,10 +4,10 @@
 use rayon::prelude::*;
 
 use super::QaError;
-use super::metrics::{QuestionScore, Scores, score};
+use super::metrics::{QuestionScore, Rules, Scores, score};
 use crate::corpus::{Answer, QaDataset};
 
-/// The expected scores of choosing, for each question, one of the spans that `candidates` finds in its
+/// The expected scores, by SQuAD's rules, of choosing, for each question, one of the spans that `candidates` finds in its
 /// context, each as likely as the others. A context without a candidate scores 0.
 ///
 /// # Errors
@@ -29,7 +29,8 @@ pub fn expected(
                 return Err(QaError::NoGoldAnswer { id: question.id.clone() });
             }
             let spans = spans.get(question.context).map_or(&[][..], Vec::as_slice);
-            Ok(mean(spans.iter().map(|span| score(&span.text, &question.answers))))
+            let answers = question.answers.iter().map(|answer| answer.text.as_str());
+            Ok(mean(spans.iter().map(|span| score(Rules::Squad, &span.text, answers.clone()))))
         })
         .collect::<Result<_, _>>()?;
     let (exact, f1) = means.iter().fold((0.0, 0.0), |(exact, f1), mean| (exact + mean.0, f1 + mean.1));

@@ -9,12 +9,10 @@ mod characters;
 pub mod decode;
 mod error;
 pub mod metrics;
-mod normalize;
 pub mod predict;
 pub mod predictions;
 
 pub use decode::{DecodeSettings, Decoder, NbestAnswer};
 pub use error::QaError;
-pub use metrics::{Evaluation, QuestionScore, Scores};
-pub use normalize::normalize_answer;
+pub use metrics::{Evaluation, Gold, QuestionScore, Rules, Scores};
 pub use predictions::{NbestPredictions, Predictions};

@@ -2,7 +2,7 @@
 //! and `nbest_predictions.json` (question id → list of candidates, best first), both in the order
 //! of the data set, so that any public scorer reads them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs;
 use std::io::Write;
@@ -112,6 +112,14 @@ impl NbestPredictions {
             |candidates: &[NbestAnswer]| candidates.first().map_or(String::new(), |best| best.text.clone());
         self.questions.iter().map(|(id, candidates)| (id.clone(), first(candidates))).collect()
     }
+}
+
+/// Reads question ids, a JSON list of them.
+///
+/// # Errors
+/// [`QaError::Read`] and [`QaError::Layout`].
+pub fn read_ids(path: &Path) -> Result<HashSet<String>, QaError> {
+    read_json(path, "one JSON list of question ids")
 }
 
 fn read_json<T: for<'de> Deserialize<'de>>(path: &Path, expected: &'static str) -> Result<T, QaError> {

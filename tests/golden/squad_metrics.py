@@ -165,4 +165,5 @@ def main():
     print(totals, len(json.dumps(golden)))
 
 
-main()
+if __name__ == "__main__":
+    main()
