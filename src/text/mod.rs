@@ -6,6 +6,7 @@
 //! and [`masking`] hides tokens of them. [`windows`] lays questions and long contexts into
 //! sequences that a model can read. Nothing here knows about tensors.
 
+pub mod aliases;
 mod block_file;
 pub mod blocks;
 pub mod documents;
