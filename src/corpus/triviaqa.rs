@@ -19,6 +19,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::Deserialize;
 
 use super::error::CorpusError;
+use crate::digest::Digest;
 use crate::durable;
 
 const LAYOUT: &str = "a JSON file in TriviaQA's layout";
@@ -92,16 +93,28 @@ impl Evidence {
     /// [`CorpusError::MissingDocument`], [`CorpusError::NotUtf8`], [`CorpusError::Read`].
     pub fn text(&self, qa_file: &Path, id: &str) -> Result<String, CorpusError> {
         let path = self.path(qa_file);
-        let bytes = fs::read(&path).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => CorpusError::MissingDocument {
-                path: qa_file.to_owned(),
-                id: id.to_owned(),
-                document: path.clone(),
-            },
-            _ => CorpusError::Read { path: path.clone(), source },
-        })?;
+        let bytes = fs::read(&path).map_err(|error| unreadable(qa_file, id, &path, error))?;
         String::from_utf8(bytes)
             .map_err(|error| CorpusError::not_utf8(&path, error.as_bytes(), error.utf8_error().valid_up_to()))
+    }
+
+    /// The digest of the document, which question `id` of `qa_file` names.
+    ///
+    /// # Errors
+    /// [`CorpusError::MissingDocument`], [`CorpusError::Read`].
+    pub fn digest(&self, qa_file: &Path, id: &str) -> Result<Digest, CorpusError> {
+        let path = self.path(qa_file);
+        Digest::of_file(&path).map_err(|error| unreadable(qa_file, id, &path, error))
+    }
+}
+
+fn unreadable(qa_file: &Path, id: &str, document: &Path, error: io::Error) -> CorpusError {
+    let document = document.to_owned();
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            CorpusError::MissingDocument { path: qa_file.to_owned(), id: id.to_owned(), document }
+        }
+        _ => CorpusError::Read { path: document, source: error },
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Config, Sequence};
+use crate::text::TokenId;
 use crate::text::windows::Window;
 
 /// How a long model attends while it is fine-tuned and used.
@@ -37,10 +38,15 @@ impl GlobalPolicy {
 
     /// The window as the model takes it.
     pub fn sequence(self, window: &Window) -> Sequence {
+        self.row(&window.input_ids, window.question_end)
+    }
+
+    /// The tokens as the model takes them; the first `question_end` of them are `<s>` and the question.
+    pub fn row(self, input_ids: &[TokenId], question_end: usize) -> Sequence {
         let global = match self {
             GlobalPolicy::Nothing => Vec::new(),
-            GlobalPolicy::Question => (0..window.question_end).collect(),
+            GlobalPolicy::Question => (0..question_end).collect(),
         };
-        Sequence { input_ids: window.input_ids.iter().map(|id| i64::from(id.0)).collect(), global }
+        Sequence { input_ids: input_ids.iter().map(|id| i64::from(id.0)).collect(), global }
     }
 }

@@ -10,12 +10,12 @@ use memmap2::Mmap;
 use super::error::TextError;
 use super::token::TokenId;
 use super::tokenizer::SpecialTokens;
+use super::words::{self, WORD, wide, words};
 use crate::native;
 
 const MAGIC: u32 = u32::from_le_bytes(*b"LQAB");
 const VERSION: u32 = 1;
 const HEADER_WORDS: usize = 8;
-const WORD: usize = size_of::<u32>();
 
 /// What stands before the blocks. As words: magic, version, block length, blocks (low, high),
 /// tokens of the text (low, high), 0.
@@ -28,24 +28,10 @@ pub(super) struct Header {
 }
 
 impl Header {
-    fn bytes(self) -> [u8; HEADER_WORDS * WORD] {
-        let low = |value: u64| value as u32;
-        let high = |value: u64| (value >> 32) as u32;
-        let words = [
-            MAGIC,
-            VERSION,
-            self.block_length,
-            low(self.blocks),
-            high(self.blocks),
-            low(self.text_tokens),
-            high(self.text_tokens),
-            0,
-        ];
-        let mut bytes = [0; HEADER_WORDS * WORD];
-        for (place, word) in bytes.chunks_exact_mut(WORD).zip(words) {
-            place.copy_from_slice(&word.to_le_bytes());
-        }
-        bytes
+    fn bytes(self) -> Vec<u8> {
+        let ([blocks, blocks_high], [tokens, tokens_high]) =
+            (words::halves(self.blocks), words::halves(self.text_tokens));
+        words::bytes(&[MAGIC, VERSION, self.block_length, blocks, blocks_high, tokens, tokens_high, 0])
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, String> {
@@ -56,7 +42,6 @@ impl Header {
         if (magic, version) != (MAGIC, VERSION) {
             return Err(format!("a file that begins with {magic:#010x}, version {version}"));
         }
-        let wide = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
         Ok(Self { block_length, blocks: wide(blocks, blocks_high), text_tokens: wide(tokens, tokens_high) })
     }
 
@@ -65,10 +50,6 @@ impl Header {
         let block = u64::from(self.block_length).checked_mul(WORD as u64)?;
         self.blocks.checked_mul(block)?.checked_add((HEADER_WORDS * WORD) as u64)
     }
-}
-
-fn words(bytes: &[u8]) -> impl Iterator<Item = u32> {
-    bytes.chunks_exact(WORD).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]))
 }
 
 /// Puts a stream of tokens into blocks: `<s>`, `block_length` - 2 tokens, `</s>`. What does not
@@ -128,7 +109,7 @@ impl BlockFile {
         let map =
             native::map_file(path).map_err(|source| TextError::Read { path: path.to_owned(), source })?;
         let unfit =
-            |expected: String, found: String| TextError::BlockFile { path: path.to_owned(), expected, found };
+            |expected: String, found: String| TextError::TokenFile { path: path.to_owned(), expected, found };
         let header =
             Header::parse(&map).map_err(|found| unfit("a file of token blocks".to_owned(), found))?;
         if header.block_length < 3 || header.file_length() != Some(map.len() as u64) {

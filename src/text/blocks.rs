@@ -8,7 +8,7 @@
 //! whatever the number of threads.
 
 use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io::BufWriter;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -18,9 +18,9 @@ use super::block_file::{BlockWriter, Header};
 use super::error::TextError;
 use super::pieces::Pieces;
 use super::tokenizer::Tokenizer;
+use super::writing::{self, Stop};
 use crate::corpus::wikitext::RawText;
 use crate::digest::{Digest, Hasher};
-use crate::durable;
 use crate::interrupt::Interrupt;
 
 /// Bytes of a piece: long enough that trying a cut costs little beside it.
@@ -80,29 +80,14 @@ pub fn build_watched(
         }
     };
     let mut pieces = Pieces::new(RawText::open(source)?, tokenizer, PIECE_BYTES);
-    let mut failure = None;
-    let written = durable::write_with(target, |file| {
-        let written = write_blocks(file, tokenizer, length, &mut pieces, &mut |bytes| {
+    writing::write(target, |file| {
+        let header = write_blocks(file, tokenizer, length, &mut pieces, &mut |bytes| {
             watch(bytes);
             interrupt.check().map_err(|stop| TextError::Interrupted { path: source.to_owned(), source: stop })
-        });
-        let outcome = match written {
-            Ok(header) => has_a_block(source, header),
-            Err(Stop::File(error)) => return Err(error),
-            Err(Stop::Text(error)) => Err(error),
-        };
-        outcome.map_err(|error| {
-            failure = Some(error);
-            io::Error::other("no blocks to write")
-        })
-    });
-    match failure {
-        Some(failure) => Err(failure),
-        None => {
-            written?;
-            BlockFile::open(target)
-        }
-    }
+        })?;
+        Ok(has_a_block(source, header)?)
+    })?;
+    BlockFile::open(target)
 }
 
 /// The key of a block file: equal for equal inputs, and for those alone.
@@ -112,12 +97,6 @@ pub fn key(source: Digest, tokenizer: Digest, block_length: usize) -> Digest {
     hasher.field(&(block_length as u64).to_le_bytes()).digest()
 }
 
-/// Why writing ended early: the file's fault or the text's.
-enum Stop {
-    File(io::Error),
-    Text(TextError),
-}
-
 fn write_blocks(
     file: &mut BufWriter<File>,
     tokenizer: &Tokenizer,
@@ -125,18 +104,18 @@ fn write_blocks(
     pieces: &mut impl Iterator<Item = Result<String, TextError>>,
     done: &mut dyn FnMut(u64) -> Result<(), TextError>,
 ) -> Result<Header, Stop> {
-    let mut writer = BlockWriter::new(file, *tokenizer.special(), block_length).map_err(Stop::File)?;
+    let mut writer = BlockWriter::new(file, *tokenizer.special(), block_length)?;
     let at_once = (4 * rayon::current_num_threads()).min(MOST_PIECES);
     loop {
-        let batch: Vec<String> = pieces.take(at_once).collect::<Result<_, _>>().map_err(Stop::Text)?;
+        let batch: Vec<String> = pieces.take(at_once).collect::<Result<_, _>>()?;
         if batch.is_empty() {
-            return writer.finish().map_err(Stop::File);
+            return Ok(writer.finish()?);
         }
         let encoded: Vec<_> = batch.par_iter().map(|piece| tokenizer.encode_ids(piece)).collect();
         for tokens in encoded {
-            writer.push(&tokens.map_err(Stop::Text)?).map_err(Stop::File)?;
+            writer.push(&tokens?)?;
         }
-        done(batch.iter().map(|piece| piece.len() as u64).sum()).map_err(Stop::Text)?;
+        done(batch.iter().map(|piece| piece.len() as u64).sum())?;
     }
 }
 
@@ -271,7 +250,7 @@ mod tests {
         for bytes in [&whole[..whole.len() - 4], &whole[..20], &whole[..0], &foreign, b"{}"] {
             fs::write(desk.target(), bytes).unwrap();
             let error = BlockFile::open(&desk.target()).unwrap_err();
-            assert!(matches!(error, TextError::BlockFile { .. }), "{error}");
+            assert!(matches!(error, TextError::TokenFile { .. }), "{error}");
         }
     }
 

@@ -84,9 +84,9 @@ pub enum TextError {
         /// Tokens in the text.
         found: u64,
     },
-    /// A block file that is not one, or not whole.
+    /// A file of blocks or of documents that is not one, or not whole.
     #[error("{}: expected {expected}, found {found}", path.display())]
-    BlockFile {
+    TokenFile {
         /// The file.
         path: PathBuf,
         /// What should stand there.

@@ -4,13 +4,16 @@
 //! [`train_tokenizer`] makes one from text.
 //! [`blocks`] cuts a corpus into sequences of one length for masked-language-model pretraining,
 //! and [`masking`] hides tokens of them. [`windows`] lays questions and long contexts into
-//! sequences that a model can read. Nothing here knows about tensors.
+//! sequences that a model can read, [`documents`] TriviaQA's questions and documents, in which
+//! [`aliases`] finds the answers and of which [`examples`] makes a file to train on. Nothing here knows about tensors.
 
 pub mod aliases;
 mod block_file;
 pub mod blocks;
+mod document_file;
 pub mod documents;
 pub mod error;
+pub mod examples;
 mod files;
 pub mod masking;
 mod offsets;
@@ -22,10 +25,14 @@ pub mod token;
 pub mod tokenizer;
 pub mod train_tokenizer;
 pub mod windows;
+mod words;
+mod writing;
 
 pub use blocks::BlockFile;
-pub use documents::Slices;
+pub use document_file::DocumentFile;
+pub use documents::{DocumentSettings, Slices};
 pub use error::TextError;
+pub use examples::ExampleSettings;
 pub use masking::{MaskedBlock, MaskingSettings, MaskingVocabulary};
 pub use protocol::Protocol;
 pub use token::{CharSpan, TokenId};

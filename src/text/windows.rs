@@ -15,11 +15,11 @@ use serde::{Deserialize, Serialize};
 
 use super::error::TextError;
 use super::token::{CharSpan, TokenId};
-use super::tokenizer::Tokenizer;
+use super::tokenizer::{SpecialTokens, Tokenizer};
 use crate::corpus::{Answer, QaDataset};
 
 /// Special tokens in a window: `<s>`, `</s></s>`, `</s>`.
-const SPECIAL_TOKENS: usize = 4;
+const SPECIAL_TOKENS: usize = 2 + Separator::Double as usize;
 
 /// How contexts are cut. All are numbers of tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,8 +100,17 @@ pub struct Window {
     pub answer: Option<TokenSpan>,
 }
 
+/// What stands between question and context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Separator {
+    /// `</s>`, as the Longformer's scripts write.
+    Single = 1,
+    /// `</s></s>`, as RoBERTa's.
+    Double = 2,
+}
+
 /// A text as tokens, each with its characters.
-type Encoded = Vec<(TokenId, CharSpan)>;
+pub(super) type Encoded = Vec<(TokenId, CharSpan)>;
 
 /// The windows of all questions, in the order of the questions, and for each in the order of the
 /// context. A question has at least one window, even if its context has no token.
@@ -119,14 +128,28 @@ pub fn of_dataset(
         .into_par_iter()
         .map(|index| {
             let question = &dataset.questions[index];
-            let mut tokens = tokenizer.encode_ids(question.text.trim_start())?;
-            tokens.truncate(settings.max_question_length);
-            let context = contexts.get(question.context).unwrap_or(&nothing);
-            let layout = Layout { question: index, tokens, context, answer: question.answers.first() };
-            Ok(layout.windows(tokenizer, settings))
+            let layout = Layout {
+                question: index,
+                tokens: question_tokens(&question.text, tokenizer, settings)?,
+                separator: Separator::Double,
+                context: contexts.get(question.context).unwrap_or(&nothing),
+                answer: question.answers.first(),
+            };
+            Ok(layout.windows(tokenizer.special(), settings))
         })
         .collect::<Result<_, TextError>>()?;
     Ok(windows.into_iter().flatten().collect())
+}
+
+/// The question as it stands in a window.
+pub(super) fn question_tokens(
+    question: &str,
+    tokenizer: &Tokenizer,
+    settings: &WindowSettings,
+) -> Result<Vec<TokenId>, TextError> {
+    let mut tokens = tokenizer.encode_ids(question.trim_start())?;
+    tokens.truncate(settings.max_question_length);
+    Ok(tokens)
 }
 
 /// The tokens that stand for `answer`, as a half-open range of `offsets`: all that share a
@@ -137,16 +160,29 @@ pub fn answer_tokens(offsets: &[CharSpan], answer: CharSpan) -> Option<std::ops:
     Some(first..last + 1)
 }
 
-struct Layout<'a> {
-    question: usize,
-    tokens: Vec<TokenId>,
-    context: &'a Encoded,
-    answer: Option<&'a Answer>,
+/// A question and a context, to be laid into windows.
+pub(super) struct Layout<'a> {
+    /// [`Window::question`].
+    pub question: usize,
+    /// The question, cut to its longest length.
+    pub tokens: Vec<TokenId>,
+    /// What stands behind it.
+    pub separator: Separator,
+    /// The whole context.
+    pub context: &'a [(TokenId, CharSpan)],
+    /// The answer to label.
+    pub answer: Option<&'a Answer>,
 }
 
 impl Layout<'_> {
-    fn windows(&self, tokenizer: &Tokenizer, settings: &WindowSettings) -> Vec<Window> {
-        let room = settings.max_length - SPECIAL_TOKENS - self.tokens.len();
+    /// How many tokens of context fit into a window of `max_length` tokens.
+    pub fn room(&self, max_length: usize) -> usize {
+        max_length - self.tokens.len() - self.separator as usize - 2
+    }
+
+    /// The windows, in the order of the context; at least one.
+    pub fn windows(&self, special: &SpecialTokens, settings: &WindowSettings) -> Vec<Window> {
+        let room = self.room(settings.max_length);
         let spans = spans(self.context.len(), room, settings.doc_stride);
         let offsets: Vec<CharSpan> = self.context.iter().map(|&(_, span)| span).collect();
         let answer = self.answer.map(|answer| {
@@ -154,13 +190,13 @@ impl Layout<'_> {
             answer_tokens(&offsets, span).unwrap_or_default()
         });
         let best = windows_with_most_context(&spans, self.context.len());
-        let special = tokenizer.special();
         let windows = spans.iter().enumerate().map(|(index, span)| {
-            let mut input_ids = Vec::with_capacity(self.tokens.len() + span.length + SPECIAL_TOKENS);
+            let ends_and_separator = self.separator as usize + 2;
+            let mut input_ids = Vec::with_capacity(self.tokens.len() + span.length + ends_and_separator);
             input_ids.push(special.bos);
             input_ids.extend(&self.tokens);
             let question_end = input_ids.len();
-            input_ids.extend([special.eos, special.eos]);
+            input_ids.extend(std::iter::repeat_n(special.eos, self.separator as usize));
             let context_position = input_ids.len();
             input_ids.extend(self.context[span.range()].iter().map(|&(id, _)| id));
             input_ids.push(special.eos);

@@ -3,6 +3,7 @@
 
 use rand::seq::SliceRandom;
 
+use super::settings::Optimization;
 use crate::random::{Purpose, Seed};
 
 /// An endless sequence of examples, epoch after epoch.
@@ -12,6 +13,42 @@ pub struct Order {
     seed: Seed,
     epoch: u64,
     shuffled: Vec<usize>,
+}
+
+/// The examples of each optimizer step; the last step of an epoch may have fewer than the others.
+#[derive(Debug, Clone)]
+pub struct Batches {
+    order: Order,
+    /// Examples of an epoch.
+    examples: u64,
+    /// Examples of a step.
+    size: u64,
+    epochs: f64,
+}
+
+impl Batches {
+    /// The batches of `examples` examples (at least one) in the order that the seed gives.
+    pub fn new(examples: usize, optimization: &Optimization, epochs: f64) -> Self {
+        let order = Order::new(examples, optimization.seed);
+        Self { order, examples: examples as u64, size: optimization.batch_size() as u64, epochs }
+    }
+
+    /// Optimizer steps for all epochs.
+    pub fn max_steps(&self) -> u64 {
+        (self.epochs * self.steps_per_epoch() as f64).ceil() as u64
+    }
+
+    fn steps_per_epoch(&self) -> u64 {
+        self.examples.div_ceil(self.size)
+    }
+
+    /// The examples of optimizer step `step`, counted from 0.
+    pub fn at(&mut self, step: u64) -> Vec<usize> {
+        let (epoch, place) = (step / self.steps_per_epoch(), step % self.steps_per_epoch());
+        let (first, last) = (epoch * self.examples, (epoch + 1) * self.examples);
+        let from = first + place * self.size;
+        self.order.draws(from, last.min(from + self.size)).iter().map(|draw| draw.example).collect()
+    }
 }
 
 /// An example in an epoch.
@@ -67,6 +104,22 @@ mod tests {
         }
         let examples = |epoch: &[Draw]| epoch.iter().map(|draw| draw.example).collect::<Vec<_>>();
         assert_ne!(examples(&epochs[0]), examples(&epochs[1]));
+    }
+
+    #[test]
+    fn each_epochs_batches_have_every_example_once() {
+        let optimization = Optimization {
+            per_device_train_batch_size: 2,
+            gradient_accumulation_steps: 2,
+            ..Optimization::default()
+        };
+        let mut batches = Batches::new(10, &optimization, 1.5);
+        assert_eq!(batches.max_steps(), 5);
+        let sizes: Vec<usize> = (0..5).map(|step| batches.at(step).len()).collect();
+        assert_eq!(sizes, [4, 4, 2, 4, 4]);
+        let mut epoch: Vec<usize> = (0..3).flat_map(|step| batches.at(step)).collect();
+        epoch.sort_unstable();
+        assert_eq!(epoch, (0..10).collect::<Vec<_>>());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use tch::{Device, Tensor};
 
 use super::TrainError;
-use super::order::Order;
+use super::order::Batches;
 use super::run::{Objective, Step};
 use super::settings::FinetuneSettings;
 use crate::interrupt::Interrupt;
@@ -24,37 +24,28 @@ pub struct SpanSteps<'a> {
     windows: &'a [Window],
     policy: GlobalPolicy,
     settings: &'a FinetuneSettings,
-    order: Order,
+    batches: Batches,
 }
 
 impl<'a> SpanSteps<'a> {
     /// All `windows` (at least one), in the order that the seed gives.
     pub fn new(windows: &'a [Window], policy: GlobalPolicy, settings: &'a FinetuneSettings) -> Self {
-        let order = Order::new(windows.len(), settings.optimization.seed);
-        Self { windows, policy, settings, order }
+        let batches = Batches::new(windows.len(), &settings.optimization, settings.num_train_epochs);
+        Self { windows, policy, settings, batches }
     }
 
-    /// Optimizer steps for all epochs; the last one of an epoch may be smaller than the others.
+    /// Optimizer steps for all epochs.
     pub fn max_steps(&self) -> u64 {
-        (self.settings.num_train_epochs * self.steps_per_epoch() as f64).ceil() as u64
-    }
-
-    fn steps_per_epoch(&self) -> u64 {
-        self.windows.len().div_ceil(self.settings.optimization.batch_size()) as u64
+        self.batches.max_steps()
     }
 
     /// The data of optimizer step `step`, counted from 0.
     pub fn at(&mut self, step: u64) -> Step<SpanMicroBatch> {
-        let optimization = &self.settings.optimization;
-        let (epoch, place) = (step / self.steps_per_epoch(), step % self.steps_per_epoch());
-        let (examples, size) = (self.windows.len() as u64, optimization.batch_size() as u64);
-        let (first, last) = (epoch * examples, (epoch + 1) * examples);
-        let from = first + place * size;
-        let draws = self.order.draws(from, last.min(from + size));
-        let mut windows: Vec<_> = draws.iter().map(|draw| &self.windows[draw.example]).collect();
+        let mut windows: Vec<_> =
+            self.batches.at(step).into_iter().map(|example| &self.windows[example]).collect();
         // Like lengths go together: less padding, and the step's gradient is the same.
         windows.sort_by_key(|window| window.input_ids.len());
-        let chunks = windows.chunks(optimization.per_device_train_batch_size);
+        let chunks = windows.chunks(self.settings.optimization.per_device_train_batch_size);
         Step {
             micro_batches: chunks.map(|chunk| self.micro_batch(chunk)).collect(),
             terms: windows.len(),
