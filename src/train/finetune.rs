@@ -4,14 +4,15 @@ use std::path::Path;
 
 use tch::Device;
 
+use super::documents::{DocumentObjective, DocumentSteps};
 use super::run::{self, Plan, Session};
 use super::settings::FinetuneSettings;
 use super::spans::{SpanObjective, SpanSteps};
 use super::{TrainError, identity};
 use crate::corpus::QaDataset;
+use crate::digest::Digest;
 use crate::model::{GlobalPolicy, Head, QuestionAnswering};
-use crate::text::Tokenizer;
-use crate::text::windows;
+use crate::text::{Tokenizer, examples, windows};
 
 /// What fine-tuning reads.
 pub struct FinetuneInputs<'a> {
@@ -21,6 +22,16 @@ pub struct FinetuneInputs<'a> {
     pub train: &'a QaDataset,
     /// The file they were read from.
     pub train_file: &'a Path,
+}
+
+/// What fine-tuning on TriviaQA reads.
+pub struct TriviaInputs<'a> {
+    /// A model folder: config, weights (of any head), tokenizer.
+    pub model: &'a Path,
+    /// A `qa/*.json` with answers, `evidence/` beside its folder.
+    pub train_file: &'a Path,
+    /// Where training examples are kept between runs; seeds of one experiment can share them.
+    pub examples: &'a Path,
 }
 
 /// Fine-tunes the model in `inputs.model` and saves the result as a model folder at `output`.
@@ -35,14 +46,7 @@ pub fn run(
     device: Device,
     session: &mut Session,
 ) -> Result<(), TrainError> {
-    settings.validate()?;
-    let tokenizer = Tokenizer::from_folder(inputs.model)?;
-    let head = Head::FromSeed(settings.optimization.seed);
-    let model =
-        QuestionAnswering::load(inputs.model, head, device)?.with_precision(settings.optimization.precision);
-    tokenizer.check_vocabulary_size(model.config().vocab_size as usize, inputs.model)?;
-    model.config().check_length(settings.max_length)?;
-
+    let (tokenizer, model) = open(inputs.model, settings, device)?;
     let windows = windows::of_dataset(inputs.train, &tokenizer, &settings.windows())?;
     // Without any answer a model would be taught that there never is one.
     if windows.iter().all(|window| window.answer.is_none()) {
@@ -50,15 +54,65 @@ pub fn run(
         return Err(TrainError::Empty { what, unit: "question with an answer" });
     }
     let mut steps = SpanSteps::new(&windows, GlobalPolicy::of(model.config()), settings);
-    let plan = Plan {
-        optimization: settings.optimization.clone(),
-        max_steps: steps.max_steps(),
-        eval_steps: 0,
-        identity: identity::of_run("finetune", settings, &[inputs.model, inputs.train_file])?,
-    };
+    let identity = identity::of_run("finetune", settings, &[inputs.model, inputs.train_file])?;
+    let plan = plan(settings, steps.max_steps(), identity);
     let objective = SpanObjective { model };
     run::run(&objective, move |step| Ok(steps.at(step)), &plan, work, session)?;
 
     objective.model.save(output)?;
     Ok(tokenizer.save_to(output, settings.max_length)?)
+}
+
+/// As [`run`], on TriviaQA's documents; `watch` is told how far the making of training examples is.
+pub fn run_triviaqa(
+    inputs: &TriviaInputs,
+    settings: &FinetuneSettings,
+    work: &Path,
+    output: &Path,
+    device: Device,
+    session: &mut Session,
+    watch: &mut dyn FnMut(examples::Progress),
+) -> Result<(), TrainError> {
+    let example_settings = settings.examples()?;
+    let (tokenizer, model) = open(inputs.model, settings, device)?;
+    let examples = examples::cached(
+        inputs.examples,
+        inputs.train_file,
+        &tokenizer,
+        &example_settings,
+        session.interrupt,
+        watch,
+    )?;
+    if examples.is_empty() {
+        let what = inputs.train_file.display().to_string();
+        return Err(TrainError::Empty { what, unit: "document with its question's answer in it" });
+    }
+    let mut steps = DocumentSteps::new(&examples, GlobalPolicy::of(model.config()), settings);
+    let identity = identity::of_run("finetune-triviaqa", settings, &[inputs.model, examples.path()])?;
+    let plan = plan(settings, steps.max_steps(), identity);
+    let objective = DocumentObjective { model };
+    run::run(&objective, move |step| steps.at(step), &plan, work, session)?;
+
+    objective.model.save(output)?;
+    Ok(tokenizer.save_to(output, settings.max_length)?)
+}
+
+/// The model to begin with and its tokenizer, which fit each other and the settings.
+fn open(
+    folder: &Path,
+    settings: &FinetuneSettings,
+    device: Device,
+) -> Result<(Tokenizer, QuestionAnswering), TrainError> {
+    settings.validate()?;
+    let tokenizer = Tokenizer::from_folder(folder)?;
+    let head = Head::FromSeed(settings.optimization.seed);
+    let model =
+        QuestionAnswering::load(folder, head, device)?.with_precision(settings.optimization.precision);
+    tokenizer.check_vocabulary_size(model.config().vocab_size as usize, folder)?;
+    model.config().check_length(settings.max_length)?;
+    Ok((tokenizer, model))
+}
+
+fn plan(settings: &FinetuneSettings, max_steps: u64, identity: Digest) -> Plan {
+    Plan { optimization: settings.optimization.clone(), max_steps, eval_steps: 0, identity }
 }

@@ -1,6 +1,7 @@
 //! From tokens to weights: settings, optimizer, schedule, the training loop, checkpoints.
 
 pub mod checkpoint;
+pub mod documents;
 mod error;
 pub mod events;
 pub mod finetune;

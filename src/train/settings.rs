@@ -7,10 +7,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::TrainError;
+use crate::corpus::Task;
 use crate::model::{Attention, Precision};
 use crate::random::Seed;
 use crate::text::windows::WINDOW_KEYS;
-use crate::text::{MaskingSettings, Protocol, Slices, WindowSettings};
+use crate::text::{DocumentSettings, ExampleSettings, MaskingSettings, Protocol, Slices, WindowSettings};
 
 /// Continued masked-language-model pretraining; defaults as in the Longformer conversion recipe
 /// (Beltagy et al. 2020) with the values that Sagen (2021) used.
@@ -262,6 +263,41 @@ impl PretrainSettings {
 }
 
 impl FinetuneSettings {
+    /// What `task` is trained with where nothing else is said: for TriviaQA the values of the Longformer
+    /// paper (Beltagy et al. 2020, Table 14), for the others the defaults.
+    pub fn for_task(task: Task) -> Self {
+        let defaults = Self::default();
+        match task {
+            Task::TriviaQa => Self {
+                optimization: Optimization {
+                    learning_rate: 3e-5,
+                    warmup_steps: 1000,
+                    per_device_train_batch_size: 1,
+                    gradient_accumulation_steps: 32,
+                    ..defaults.optimization
+                },
+                num_train_epochs: 5.0,
+                max_length: 4096,
+                doc_stride: 4096,
+                max_question_length: 55,
+                ..defaults
+            },
+            _ => defaults,
+        }
+    }
+
+    /// How TriviaQA's training examples are made.
+    ///
+    /// # Errors
+    /// [`TrainError::Setting`] for what is not done with documents.
+    pub fn examples(&self) -> Result<ExampleSettings, TrainError> {
+        require("protocol", self.protocol == Protocol::Standard, "standard for TriviaQA", self.protocol)?;
+        require("do_lowercase", !self.do_lowercase, "false for TriviaQA", self.do_lowercase)?;
+        let Self { slices, max_document_length, max_answer_spans, .. } = *self;
+        let documents = DocumentSettings { windows: self.windows(), slices, max_document_length };
+        Ok(ExampleSettings { documents, max_answer_spans })
+    }
+
     /// How questions and contexts are laid into windows.
     pub fn windows(&self) -> WindowSettings {
         let Self { max_length, doc_stride, max_question_length, .. } = *self;
@@ -273,6 +309,8 @@ impl FinetuneSettings {
         self.optimization.validate()?;
         positive("num_train_epochs", self.num_train_epochs)?;
         at_least_one("max_question_length", self.max_question_length as u64)?;
+        at_least_one("max_document_length", self.max_document_length as u64)?;
+        at_least_one("max_answer_spans", self.max_answer_spans as u64)?;
         Ok(self.windows().validate()?)
     }
 }
@@ -326,6 +364,21 @@ mod tests {
         FinetuneSettings::default().validate().unwrap();
         assert_eq!(settings.optimization.batch_size(), 64);
         assert_eq!(FinetuneSettings::default().optimization.batch_size(), 32);
+    }
+
+    #[test]
+    fn triviaqa_has_defaults_of_its_own_and_no_protocol_but_one() {
+        let settings = FinetuneSettings::for_task(Task::TriviaQa);
+        settings.validate().unwrap();
+        assert_eq!(settings.optimization.batch_size(), 32);
+        assert_eq!(settings.examples().unwrap().documents.windows.max_question_length, 55);
+        assert_eq!(FinetuneSettings::for_task(Task::Squad), FinetuneSettings::default());
+        for (key, other) in [
+            ("protocol", FinetuneSettings { protocol: Protocol::Sagen2021, ..settings.clone() }),
+            ("do_lowercase", FinetuneSettings { do_lowercase: true, ..settings.clone() }),
+        ] {
+            assert!(matches!(other.examples(), Err(TrainError::Setting { key: found, .. }) if found == key));
+        }
     }
 
     #[test]

@@ -96,7 +96,7 @@ impl Objective for SpanObjective {
 }
 
 /// No answer stands in the padding, so the loss does not depend on how far a batch is padded.
-fn mask_out(logits: &Tensor, padding: &Tensor) -> Tensor {
+pub(super) fn mask_out(logits: &Tensor, padding: &Tensor) -> Tensor {
     logits.masked_fill(padding, f64::NEG_INFINITY)
 }
 
