@@ -186,7 +186,6 @@ fn size_of<'a>(
     let read = input(stage, role)?;
     let from = &plan.stages[read.stage];
     let fetched = match &from.work {
-        Work::Prepare(_) => return size_of(from, role, reading, plan, sizes),
         Work::Fetch(fetched) => fetched,
         _ => return None,
     };

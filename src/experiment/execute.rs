@@ -1,6 +1,5 @@
 //! The real bodies of stages: thin calls into the folders that know how.
 
-use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -9,13 +8,13 @@ use serde_json::Value;
 use tch::Device;
 
 use super::manifest::Measures;
-use super::outcome::{self, Chance, Evaluation, PretrainOutcome, QuestionOutcome, ScoreOutcome};
+use super::outcome::{self, Evaluation, PretrainOutcome};
 use super::run::{Execute, Place};
 use super::settings::{GenerateSettings, InitializeSettings, TokenizerSettings};
 use super::stage::{Copied, Fetched, Role, Stage, Work};
-use super::works::{Answering, Finetuning, Scoring};
-use super::{ExperimentError, StageFailure};
-use crate::corpus::{QaDataset, miniature};
+use super::works::{Answering, Finetuning, Preparing};
+use super::{ExperimentError, StageFailure, score};
+use crate::corpus::{Task, miniature};
 use crate::digest::Digest;
 use crate::durable::{self, WriteError};
 use crate::fetch::{Fetcher, Lock};
@@ -23,9 +22,8 @@ use crate::model::convert::to_longformer;
 use crate::model::{Config, MaskedLm};
 use crate::process;
 use crate::qa::predict;
-use crate::qa::{Gold, Predictions, Rules, chance, metrics};
-use crate::text::{BlockFile, Tokenizer, blocks, train_tokenizer};
-use crate::train::finetune::{self, FinetuneInputs};
+use crate::text::{BlockFile, Tokenizer, blocks, examples, train_tokenizer};
+use crate::train::finetune::{self, FinetuneInputs, TriviaInputs};
 use crate::train::pretrain::{self, PretrainInputs};
 use crate::train::run::{Event, Session};
 use crate::train::settings::PretrainSettings;
@@ -33,7 +31,9 @@ use crate::train::{METRICS, wall_clock};
 
 /// The file that a blocks stage leaves.
 const BLOCKS: &str = "tokens.blocks";
-const PREDICTIONS: &str = "predictions.json";
+pub(super) const PREDICTIONS: &str = "predictions.json";
+/// The questions that the original work's protocol leaves out.
+pub(super) const LEFT_OUT: &str = "left_out.json";
 const NBEST: &str = "nbest_predictions.json";
 
 /// Runs stages on this machine.
@@ -62,10 +62,10 @@ impl Execute for Local {
             Work::Convert(settings) => to_longformer(place.input(Role::Model)?, settings, place.output)?,
             Work::Blocks(settings) => cut(settings.block_length, place)?,
             Work::Pretrain(settings) => return self.pretrain(settings, place),
-            Work::Prepare(_) => return Err("TriviaQA".into()),
+            Work::Prepare(preparing) => prepare(preparing, place)?,
             Work::Finetune(finetuning) => return self.finetune(finetuning, place),
             Work::Predict(answering) => self.predict(answering, place)?,
-            Work::Score(scoring) => score(scoring, place)?,
+            Work::Score(scoring) => score::score(scoring, place)?,
         }
         Ok(Measures::new())
     }
@@ -124,11 +124,20 @@ impl Local {
     }
 
     fn finetune(&self, finetuning: &Finetuning, place: &Place) -> Result<Measures, StageFailure> {
-        let train_file = place.input(Role::Train)?;
+        let (model, train_file) = (place.input(Role::Model)?, place.input(Role::Train)?);
+        let settings = &finetuning.settings;
+        if finetuning.questions.task == Task::TriviaQa {
+            let inputs = TriviaInputs { model, train_file, examples: place.input(Role::Examples)? };
+            in_session(place, |session| {
+                let (state, output) = (place.state, place.output);
+                finetune::run_triviaqa(&inputs, settings, state, output, self.device, session, &mut |_| {})
+            })?;
+            return Ok(measures(&keep_log(place)?));
+        }
         let train = finetuning.questions.read(train_file)?;
-        let inputs = FinetuneInputs { model: place.input(Role::Model)?, train: &train, train_file };
+        let inputs = FinetuneInputs { model, train: &train, train_file };
         in_session(place, |session| {
-            finetune::run(&inputs, &finetuning.settings, place.state, place.output, self.device, session)
+            finetune::run(&inputs, settings, place.state, place.output, self.device, session)
         })?;
         Ok(measures(&keep_log(place)?))
     }
@@ -197,42 +206,15 @@ fn cut(block_length: usize, place: &Place) -> Result<(), StageFailure> {
     Ok(())
 }
 
-fn score(scoring: &Scoring, place: &Place) -> Result<(), StageFailure> {
-    let gold = scoring.questions.read(place.input(Role::Evaluate)?)?;
-    let predictions = Predictions::read(&place.input(Role::Predictions)?.join(PREDICTIONS))?;
-    let evaluation = metrics::evaluate(Rules::Squad, &Gold::from(&gold), &predictions, &HashSet::new())?;
-    let questions: Vec<QuestionOutcome> = gold
-        .questions
-        .iter()
-        .zip(&evaluation.questions)
-        .filter_map(|(question, score)| {
-            let score = score.as_ref()?;
-            Some(QuestionOutcome {
-                id: question.id.clone(),
-                exact_match: score.exact_match.into(),
-                f1: score.f1,
-                answer_start: question.answers.first().map(|answer| answer.start),
-                context_length: gold.contexts.get(question.context).map(|text| text.chars().count()),
-            })
-        })
-        .collect();
-    let scores = ScoreOutcome {
-        exact_match: evaluation.scores.exact_match,
-        f1: evaluation.scores.f1,
-        total: evaluation.scores.total,
-        left_out: 0,
-        chance: chance_of(&gold)?,
+fn prepare(preparing: &Preparing, place: &Place) -> Result<(), StageFailure> {
+    let tokenizer = Tokenizer::from_folder(place.input(Role::Tokenizer)?)?;
+    let mut watch = |progress: examples::Progress| {
+        place.progress.set_length(progress.documents as u64);
+        place.progress.set_position(progress.done as u64);
     };
-    Ok(outcome::write_scores(place.output, &scores, &questions)?)
-}
-
-/// Of the miniature alone is it known which spans are of the right kind.
-fn chance_of(gold: &QaDataset) -> Result<Option<Chance>, StageFailure> {
-    if gold.contexts.iter().any(|context| miniature::facts(context).is_empty()) {
-        return Ok(None);
-    }
-    let scores = chance::expected(gold, miniature::facts)?;
-    Ok(Some(Chance { exact_match: scores.exact_match, f1: scores.f1 }))
+    let (questions, settings) = (place.input(Role::Train)?, preparing.settings());
+    examples::cached(place.output, questions, &tokenizer, &settings, place.interrupt, &mut watch)?;
+    Ok(())
 }
 
 /// Trains with the stage's bar showing steps and the newest loss.

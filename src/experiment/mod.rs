@@ -15,6 +15,7 @@ pub mod provenance;
 mod references;
 mod resolve;
 pub mod run;
+mod score;
 pub mod settings;
 mod settings_table;
 pub mod source;

@@ -20,15 +20,18 @@ impl Experiment {
         S::with(layers).map_err(|wrong| self.wrong(&wrong.key, &wrong.expected, wrong.found))
     }
 
-    fn checked(&self, section: &str, outcome: Result<(), TrainError>) -> Result<(), ExperimentError> {
-        match outcome {
-            Ok(()) => Ok(()),
-            Err(
-                TrainError::Setting { key, expected, found }
-                | TrainError::Text(TextError::Setting { key, expected, found }),
-            ) => Err(self.wrong(&format!("{section}.{key}"), &expected, found)),
-            Err(other) => Err(self.wrong(section, "sound settings", other.to_string())),
-        }
+    pub(super) fn checked<T>(
+        &self,
+        section: &str,
+        outcome: Result<T, TrainError>,
+    ) -> Result<T, ExperimentError> {
+        outcome.map_err(|error| match error {
+            TrainError::Setting { key, expected, found }
+            | TrainError::Text(TextError::Setting { key, expected, found }) => {
+                self.wrong(&format!("{section}.{key}"), &expected, found)
+            }
+            other => self.wrong(section, "sound settings", other.to_string()),
+        })
     }
 
     fn checked_model(&self, section: &str, outcome: Result<(), ModelError>) -> Result<(), ExperimentError> {

@@ -158,6 +158,8 @@ pub enum Role {
     Text,
     /// Data to train on.
     Train,
+    /// Training examples made of it.
+    Examples,
     /// Data to evaluate on.
     Evaluate,
     /// A folder of predictions.
@@ -172,6 +174,7 @@ impl Role {
             Role::Tokenizer => "tokenizer",
             Role::Text => "text",
             Role::Train => "train",
+            Role::Examples => "examples",
             Role::Evaluate => "evaluate",
             Role::Predictions => "predictions",
         }

@@ -58,7 +58,6 @@ impl Builder<'_> {
         let section = &experiment.tasks[name];
         let settings = experiment.finetune_settings(name, model, seed)?;
         let predict = experiment.predict_settings(name, model, &settings)?;
-        self.check_protocol(name, kind, &settings)?;
         for length in [settings.max_length, predict.max_length] {
             self.fits(&format!("tasks.{name}.max_length"), model, self.models[model], length)?;
         }
@@ -108,17 +107,17 @@ impl Builder<'_> {
         let planned = self.models[model];
         let key = format!("tasks.{name}.train");
         let questions = self.reading(section, train_kind, section.train_language.clone(), None);
-        let train = self.questions(&key, &section.train, train_kind)?;
-        let train = if train_kind == Task::TriviaQa {
+        let file = self.questions(&key, &section.train, train_kind)?;
+        let train = self.input(Role::Train, file);
+        let mut inputs = vec![self.input(Role::Model, (planned.weights, None)), train.clone()];
+        if train_kind == Task::TriviaQa {
             let preparing = Preparing::of(&settings);
-            let inputs =
-                vec![self.input(Role::Tokenizer, (planned.tokenizer, None)), self.input(Role::Train, train)];
-            let title = format!("{}, documents of up to {} tokens", section.train, settings.max_length);
-            (self.stage(title, Work::Prepare(preparing), inputs), None)
-        } else {
-            train
-        };
-        let inputs = vec![self.input(Role::Model, (planned.weights, None)), self.input(Role::Train, train)];
+            let preparing = self.experiment.checked(&format!("tasks.{name}"), preparing)?;
+            let title = format!("{}, sequences of up to {} tokens", section.train, settings.max_length);
+            let sources = vec![self.input(Role::Tokenizer, (planned.tokenizer, None)), train];
+            let examples = self.stage(title, Work::Prepare(preparing), sources);
+            inputs.push(self.input(Role::Examples, (examples, None)));
+        }
         let title = format!("{model} for {name}, seed {}", seed.0);
         Ok(self.stage(title, Work::Finetune(Finetuning { settings, questions }), inputs))
     }
@@ -239,24 +238,6 @@ impl Builder<'_> {
             }
         }
         Ok(evaluations)
-    }
-
-    /// What the original work did is defined for what it ran on.
-    fn check_protocol(
-        &self,
-        name: &str,
-        kind: Task,
-        settings: &FinetuneSettings,
-    ) -> Result<(), ExperimentError> {
-        if kind == Task::TriviaQa && settings.protocol != Protocol::Standard {
-            let key = format!("tasks.{name}.protocol");
-            return Err(self.experiment.wrong(
-                &key,
-                "`standard` for TriviaQA",
-                format!("`{}`", settings.protocol),
-            ));
-        }
-        Ok(())
     }
 }
 

@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use crate::corpus::Reading;
 use crate::qa::predict::PredictSettings;
-use crate::text::{Protocol, Slices};
+use crate::text::{DocumentSettings, ExampleSettings, Protocol, Slices, WindowSettings};
+use crate::train::TrainError;
 use crate::train::settings::FinetuneSettings;
 
 /// Training on questions.
@@ -36,7 +37,7 @@ pub struct Scoring {
     pub protocol: Protocol,
 }
 
-/// TriviaQA's documents as tokens. The same for every seed and precision.
+/// TriviaQA's documents as training examples: the same for every seed and precision.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[allow(missing_docs)]
 pub struct Preparing {
@@ -46,30 +47,33 @@ pub struct Preparing {
     pub max_document_length: usize,
     pub max_answer_spans: usize,
     pub slices: Slices,
-    pub do_lowercase: bool,
 }
 
 impl Preparing {
     /// What `settings` say of documents.
-    pub fn of(settings: &FinetuneSettings) -> Self {
-        let FinetuneSettings {
+    ///
+    /// # Errors
+    /// Those of [`FinetuneSettings::examples`].
+    pub fn of(settings: &FinetuneSettings) -> Result<Self, TrainError> {
+        let ExampleSettings { documents, max_answer_spans } = settings.examples()?;
+        let DocumentSettings { windows, slices, max_document_length } = documents;
+        let WindowSettings { max_length, doc_stride, max_question_length } = windows;
+        Ok(Self {
             max_length,
             doc_stride,
             max_question_length,
             max_document_length,
             max_answer_spans,
             slices,
-            do_lowercase,
-            ..
-        } = *settings;
-        Self {
-            max_length,
-            doc_stride,
-            max_question_length,
-            max_document_length,
-            max_answer_spans,
-            slices,
-            do_lowercase,
-        }
+        })
+    }
+
+    /// The same as the folder that makes examples takes them.
+    pub fn settings(&self) -> ExampleSettings {
+        let Self { max_length, doc_stride, max_question_length, .. } = *self;
+        let windows = WindowSettings { max_length, doc_stride, max_question_length };
+        let (slices, max_document_length) = (self.slices, self.max_document_length);
+        let documents = DocumentSettings { windows, slices, max_document_length };
+        ExampleSettings { documents, max_answer_spans: self.max_answer_spans }
     }
 }
