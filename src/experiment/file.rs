@@ -102,7 +102,9 @@ pub(super) struct TaskSection {
     pub models: Vec<String>,
     /// Those of the experiment's seeds that the task is run with; all if none are named.
     pub seeds: Option<Vec<Seed>>,
-    pub train: String,
+    /// The task whose models are asked, in the place of a training of its own.
+    pub trained_in: Option<String>,
+    pub train: Option<String>,
     /// What the training questions are read as, where that is not the task's own way.
     pub train_kind: Option<String>,
     /// The one language of the training questions that is used.

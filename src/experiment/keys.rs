@@ -59,6 +59,7 @@ fn experiment() -> Shape {
             "kind",
             "models",
             "seeds",
+            "trained_in",
             "train",
             "train_kind",
             "train_language",

@@ -5,7 +5,7 @@ use super::ExperimentError;
 use super::file::Experiment;
 use super::settings::{GenerateSettings, InitializeSettings, TokenizerSettings};
 use super::settings_table::SettingsTable;
-use crate::corpus::CorpusError;
+use crate::corpus::{CorpusError, Task};
 use crate::model::ModelError;
 use crate::model::convert::LongSettings;
 use crate::qa::QaError;
@@ -98,15 +98,20 @@ impl Experiment {
         Ok(settings)
     }
 
-    /// The top-level `[finetune]`, under the model's, under the task's, with the experiment's seed.
+    /// What questions of `kind` are trained on with, under the top-level `[finetune]`, under the model's, under
+    /// the task's, with the experiment's seed.
     pub(super) fn finetune_settings(
         &self,
         task: &str,
+        kind: Task,
         model: &str,
         seed: Seed,
     ) -> Result<FinetuneSettings, ExperimentError> {
         let section = &self.tasks[task];
+        // Settings are flat structs of numbers and names, which TOML holds.
+        let defaults = toml::Table::try_from(FinetuneSettings::for_task(kind)).unwrap_or_default();
         let mut settings: FinetuneSettings = self.settings(&[
+            (kind.name(), &defaults),
             ("finetune", &self.finetune),
             (&format!("models.{model}.finetune"), &self.models[model].finetune),
             (&format!("tasks.{task}"), &section.own),
@@ -194,7 +199,7 @@ mod tests {
     fn settings_come_from_the_most_particular_table_that_names_them() {
         let experiment = parse(SMALL).unwrap();
         assert_eq!(experiment.model_order, ["b", "a"]);
-        let finetune = experiment.finetune_settings("squad", "b", Seed(7)).unwrap();
+        let finetune = experiment.finetune_settings("squad", Task::Squad, "b", Seed(7)).unwrap();
         assert_eq!(finetune.optimization.learning_rate, 1e-4);
         assert_eq!((finetune.max_length, finetune.doc_stride), (512, 99));
         assert_eq!(finetune.optimization.seed, Seed(7));
@@ -205,13 +210,21 @@ mod tests {
     #[test]
     fn a_value_that_makes_no_sense_is_reported_by_its_full_key() {
         let text = SMALL.replace("learning_rate = 1e-4", "learning_rate = -1");
-        let error = parse(&text).unwrap().finetune_settings("squad", "b", Seed(1)).unwrap_err().to_string();
+        let error = parse(&text)
+            .unwrap()
+            .finetune_settings("squad", Task::Squad, "b", Seed(1))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("tasks.squad.finetune.learning_rate") && error.contains("-1"), "{error}");
         let text = SMALL.replace("learning_rate = 1e-4", "learning_rate = true");
-        let error = parse(&text).unwrap().finetune_settings("squad", "b", Seed(1)).unwrap_err().to_string();
+        let error = parse(&text)
+            .unwrap()
+            .finetune_settings("squad", Task::Squad, "b", Seed(1))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("models.b.finetune.learning_rate") && error.contains("true"), "{error}");
         let experiment = parse(&SMALL.replace("n_best_size = 5", "n_best_size = 0")).unwrap();
-        let trained = experiment.finetune_settings("squad", "b", Seed(1)).unwrap();
+        let trained = experiment.finetune_settings("squad", Task::Squad, "b", Seed(1)).unwrap();
         let error = experiment.predict_settings("squad", "b", &trained).unwrap_err().to_string();
         assert!(error.contains("tasks.squad.predict.n_best_size") && error.contains("at least 1"), "{error}");
     }

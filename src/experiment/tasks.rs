@@ -6,7 +6,7 @@ use super::ExperimentError;
 use super::expand::Builder;
 use super::file::{Evaluate, TaskSection};
 use super::plan::Cell;
-use super::stage::{Input, Role, Work};
+use super::stage::{Role, Work};
 use super::works::{Answering, Finetuning, Preparing, Scoring};
 use crate::corpus::{Reading, Task, tydiqa};
 use crate::model::Attention;
@@ -27,9 +27,27 @@ struct Evaluation {
 const LANGUAGE: &str = "{language}";
 const CONTEXT_LANGUAGE: &str = "{context_language}";
 
-impl Builder<'_> {
+/// One model on one task with one seed.
+#[derive(Clone, Copy)]
+struct Case<'e> {
+    model: &'e str,
+    task: &'e str,
+    kind: Task,
+    seed: Seed,
+}
+
+/// How a model is trained for a task.
+struct Training<'e> {
+    /// The task whose tables say it: the task itself, or the one that its `trained_in` names.
+    task: &'e str,
+    /// What the training questions are.
+    kind: Task,
+    settings: FinetuneSettings,
+}
+
+impl<'a> Builder<'a> {
     /// Adds every model's stages and cells of the task `name`, trained with `seed`.
-    pub(super) fn task(&mut self, name: &str, seed: Seed) -> Result<(), ExperimentError> {
+    pub(super) fn task(&mut self, name: &'a str, seed: Seed) -> Result<(), ExperimentError> {
         let section = &self.experiment.tasks[name];
         if section.seeds.as_ref().is_some_and(|seeds| !seeds.contains(&seed)) {
             return Ok(());
@@ -41,46 +59,39 @@ impl Builder<'_> {
                 let known = &self.experiment.model_order;
                 return Err(self.no_such(&format!("tasks.{name}.models"), "model", model, known));
             }
-            self.model_on_task(model, name, kind, &evaluations, seed)?;
+            self.case(Case { model, task: name, kind, seed }, &evaluations)?;
         }
         Ok(())
     }
 
-    fn model_on_task(
-        &mut self,
-        model: &str,
-        name: &str,
-        kind: Task,
-        evaluations: &[Evaluation],
-        seed: Seed,
-    ) -> Result<(), ExperimentError> {
+    fn case(&mut self, case: Case, evaluations: &[Evaluation]) -> Result<(), ExperimentError> {
         let experiment = self.experiment;
-        let section = &experiment.tasks[name];
-        let settings = experiment.finetune_settings(name, model, seed)?;
-        let predict = experiment.predict_settings(name, model, &settings)?;
-        for length in [settings.max_length, predict.max_length] {
-            self.fits(&format!("tasks.{name}.max_length"), model, self.models[model], length)?;
+        let Case { model, task, kind, seed } = case;
+        let section = &experiment.tasks[task];
+        let training = self.training(case)?;
+        let predict = experiment.predict_settings(task, model, &training.settings)?;
+        for length in [training.settings.max_length, predict.max_length] {
+            self.fits(&format!("tasks.{task}.max_length"), model, self.models[model], length)?;
         }
-        let protocol = protocol_text(kind, section, &settings, &predict);
-        let (attention, max_length, rules) = (settings.attention, predict.max_length, predict.protocol);
-        let finetune = self.finetuning(model, name, kind, settings)?;
+        let protocol = protocol_text(kind, section, &experiment.tasks[training.task], &training, &predict);
+        let finetune = self.finetuning(model, &training)?;
         let published = |own: &Option<String>, name: &str| own.clone().unwrap_or_else(|| name.to_owned());
         for evaluation in evaluations {
-            let (answers, score) = self.scoring(model, name, kind, evaluation, finetune, &predict, seed)?;
+            let (answers, score) = self.scoring(case, evaluation, finetune, &predict)?;
             self.plan.cells.push(Cell {
                 model: model.to_owned(),
                 published_model: published(&experiment.models[model].published, model),
                 base_model: experiment.base_of(model),
-                task: name.to_owned(),
+                task: task.to_owned(),
                 kind,
-                published_task: published(&section.published, name),
+                published_task: published(&section.published, task),
                 evaluated_on: evaluation.file.clone(),
                 language: evaluation.language.clone(),
                 context_language: evaluation.context_language.clone(),
                 seed,
-                rules,
-                max_length,
-                attention,
+                rules: predict.protocol,
+                max_length: predict.max_length,
+                attention: training.settings.attention,
                 protocol: protocol.clone(),
                 finetune,
                 predict: answers,
@@ -90,68 +101,91 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// The stage that trains `model`.
-    fn finetuning(
-        &mut self,
-        model: &str,
-        name: &str,
-        kind: Task,
-        settings: FinetuneSettings,
-    ) -> Result<usize, ExperimentError> {
-        let section = &self.experiment.tasks[name];
-        let seed = settings.optimization.seed;
-        let train_kind = match &section.train_kind {
-            Some(text) => self.kind(&format!("tasks.{name}.train_kind"), text)?,
+    fn training(&self, case: Case<'a>) -> Result<Training<'a>, ExperimentError> {
+        let experiment = self.experiment;
+        let own = &experiment.tasks[case.task];
+        let (task, kind) = match &own.trained_in {
+            None => (case.task, case.kind),
+            Some(other) => {
+                let key = format!("tasks.{}.trained_in", case.task);
+                let Some(section) = experiment.tasks.get(other) else {
+                    return Err(self.no_such(&key, "task", other, &experiment.task_order));
+                };
+                if section.trained_in.is_some() {
+                    let found = format!("`{other}`, which is trained in another itself");
+                    return Err(experiment.wrong(&key, "a task with a training of its own", found));
+                }
+                let said = own.train.is_some() || own.train_kind.is_some() || own.train_language.is_some();
+                if said || !own.own.is_empty() || !own.finetune.is_empty() {
+                    let found = "settings of another one beside it".to_owned();
+                    return Err(experiment.wrong(&key, "to be all that is said of training", found));
+                }
+                (other.as_str(), self.kind(&format!("tasks.{other}.kind"), &section.kind)?)
+            }
+        };
+        let kind = match &experiment.tasks[task].train_kind {
+            Some(text) => self.kind(&format!("tasks.{task}.train_kind"), text)?,
             None => trained_as(kind),
         };
+        let settings = experiment.finetune_settings(task, kind, case.model, case.seed)?;
+        Ok(Training { task, kind, settings })
+    }
+
+    /// The stage that trains `model`.
+    fn finetuning(&mut self, model: &str, training: &Training) -> Result<usize, ExperimentError> {
+        let Training { task, kind, settings } = training;
+        let section = &self.experiment.tasks[*task];
         let planned = self.models[model];
-        let key = format!("tasks.{name}.train");
-        let questions = self.reading(section, train_kind, section.train_language.clone(), None);
-        let file = self.questions(&key, &section.train, train_kind)?;
+        let key = format!("tasks.{task}.train");
+        let Some(text) = &section.train else {
+            return Err(self.experiment.wrong(&key, "a file of training questions", "nothing"));
+        };
+        let file = self.questions(&key, text, *kind)?;
         let train = self.input(Role::Train, file);
         let mut inputs = vec![self.input(Role::Model, (planned.weights, None)), train.clone()];
-        if train_kind == Task::TriviaQa {
-            let preparing = Preparing::of(&settings);
-            let preparing = self.experiment.checked(&format!("tasks.{name}"), preparing)?;
-            let title = format!("{}, sequences of up to {} tokens", section.train, settings.max_length);
+        if *kind == Task::TriviaQa {
+            let preparing = Preparing::of(settings);
+            let preparing = self.experiment.checked(&format!("tasks.{task}"), preparing)?;
+            let title = format!("{text}, sequences of up to {} tokens", settings.max_length);
             let sources = vec![self.input(Role::Tokenizer, (planned.tokenizer, None)), train];
             let examples = self.stage(title, Work::Prepare(preparing), sources);
             inputs.push(self.input(Role::Examples, (examples, None)));
         }
-        let title = format!("{model} for {name}, seed {}", seed.0);
+        let title = format!("{model} for {task}, seed {}", settings.optimization.seed.0);
+        let questions = reading(section, *kind, section.train_language.clone(), None);
+        let settings = settings.clone();
         Ok(self.stage(title, Work::Finetune(Finetuning { settings, questions }), inputs))
     }
 
     /// The stages that answer and score one set of questions.
-    #[allow(clippy::too_many_arguments)]
     fn scoring(
         &mut self,
-        model: &str,
-        name: &str,
-        kind: Task,
+        case: Case,
         evaluation: &Evaluation,
         finetune: usize,
         predict: &PredictSettings,
-        seed: Seed,
     ) -> Result<(usize, usize), ExperimentError> {
-        let section = &self.experiment.tasks[name];
-        let file = self.questions(&format!("tasks.{name}.evaluate"), &evaluation.file, kind)?;
+        let Case { model, task, kind, seed } = case;
+        let file = self.questions(&format!("tasks.{task}.evaluate"), &evaluation.file, kind)?;
         let evaluate = self.input(Role::Evaluate, file);
-        let (language, context_language) = (evaluation.language.clone(), evaluation.context_language.clone());
-        let asked = self.reading(section, kind, Some(language.clone()), context_language);
+        let Evaluation { language, context_language, .. } = evaluation;
+        let section = &self.experiment.tasks[task];
+        let asked = reading(section, kind, Some(language.clone()), context_language.clone());
         // One file has the questions of all of TyDi QA's languages: they are answered once.
-        let all =
-            Reading { language: asked.language.clone().filter(|_| kind != Task::TydiQa), ..asked.clone() };
-        let about = |language: &str| format!("{model} on {name}{language}, seed {}", seed.0);
-        let shown = match &asked.context_language {
-            Some(context) if *context != language => format!(" ({language} about {context})"),
+        let all = match kind {
+            Task::TydiQa => Reading { language: None, ..asked.clone() },
+            _ => asked.clone(),
+        };
+        let about = |language: &str| format!("{model} on {task}{language}, seed {}", seed.0);
+        let shown = match context_language {
+            Some(context) if context != language => format!(" ({language} about {context})"),
             _ => format!(" ({language})"),
         };
         let answered = if kind == Task::TydiQa { about("") } else { about(&shown) };
         let inputs = vec![self.input(Role::Model, (finetune, None)), evaluate.clone()];
         let answering = Answering { settings: predict.clone(), questions: all };
         let answers = self.stage(answered, Work::Predict(answering), inputs);
-        let inputs: Vec<Input> = vec![self.input(Role::Predictions, (answers, None)), evaluate];
+        let inputs = vec![self.input(Role::Predictions, (answers, None)), evaluate];
         let scoring = Scoring { questions: asked, protocol: predict.protocol };
         Ok((answers, self.stage(about(&shown), Work::Score(scoring), inputs)))
     }
@@ -171,25 +205,6 @@ impl Builder<'_> {
             Task::TriviaQa => self.file_with_evidence(key, text),
             _ => self.file(key, text),
         }
-    }
-
-    fn reading(
-        &self,
-        section: &TaskSection,
-        task: Task,
-        language: Option<String>,
-        context_language: Option<String>,
-    ) -> Reading {
-        let mut reading = Reading::of(task);
-        // What a file's questions are read as does not depend on the name of a language that it does not
-        // hold, and neither should the stage's key.
-        if matches!(task, Task::Mlqa | Task::TydiQa) {
-            (reading.language, reading.context_language) = (language, context_language);
-        }
-        if let (true, Some(n_concat)) = (task.joins_contexts(), section.n_concat) {
-            reading.n_concat = n_concat;
-        }
-        reading
     }
 
     fn evaluations(&self, name: &str, kind: Task) -> Result<Vec<Evaluation>, ExperimentError> {
@@ -241,6 +256,24 @@ impl Builder<'_> {
     }
 }
 
+/// How a task's questions are read. What a file's questions are does not depend on the name of a language
+/// that it does not hold, and neither should a stage's key.
+fn reading(
+    section: &TaskSection,
+    task: Task,
+    language: Option<String>,
+    context_language: Option<String>,
+) -> Reading {
+    let mut reading = Reading::of(task);
+    if matches!(task, Task::Mlqa | Task::TydiQa) {
+        (reading.language, reading.context_language) = (language, context_language);
+    }
+    if let (true, Some(n_concat)) = (task.joins_contexts(), section.n_concat) {
+        reading.n_concat = n_concat;
+    }
+    reading
+}
+
 /// Each language of contexts, or none: that of the questions.
 fn context_choices(section: &TaskSection) -> Vec<Option<String>> {
     if section.context_languages.is_empty() {
@@ -262,7 +295,8 @@ fn trained_as(kind: Task) -> Task {
 fn protocol_text(
     kind: Task,
     section: &TaskSection,
-    settings: &FinetuneSettings,
+    trained: &TaskSection,
+    training: &Training,
     predict: &PredictSettings,
 ) -> String {
     let length = predict.max_length;
@@ -274,10 +308,10 @@ fn protocol_text(
     if let (true, Some(n_concat)) = (kind.joins_contexts(), section.n_concat) {
         text.push_str(&format!(", {n_concat} joined"));
     }
-    if let Some(language) = &section.train_language {
+    if let Some(language) = &trained.train_language {
         text.push_str(&format!(", trained on {language}"));
     }
-    if settings.attention == Attention::Dense {
+    if training.settings.attention == Attention::Dense {
         text.push_str(", dense");
     }
     text

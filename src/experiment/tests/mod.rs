@@ -5,6 +5,7 @@
 mod keys;
 mod refusals;
 mod runs;
+mod tasks;
 
 use std::fs;
 use std::path::Path;
