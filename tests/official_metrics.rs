@@ -95,12 +95,11 @@ fn mlqa_scores_as_its_script_does_in_every_language() {
 #[test]
 fn mlqa_takes_the_same_characters_for_punctuation() {
     let golden = golden();
-    let is_punctuation =
-        |c: char| golden.punctuation.iter().any(|(start, end)| (*start..*end).contains(&(c as u32)));
+    let known: HashSet<u32> = golden.punctuation.iter().flat_map(|(start, end)| *start..*end).collect();
     let mut newer = Vec::new();
     for c in (0..=u32::from(char::MAX)).filter_map(char::from_u32) {
         let is_dropped = Rules::Mlqa(Language::Hindi).normalize(&format!("x{c}y")) == "xy";
-        match (is_dropped, is_punctuation(c)) {
+        match (is_dropped, known.contains(&(c as u32))) {
             (true, false) => newer.push(c as u32),
             (is_dropped, expected) => assert_eq!(is_dropped, expected, "U+{:04X}", c as u32),
         }
