@@ -7,6 +7,7 @@
 pub mod chance;
 mod characters;
 pub mod decode;
+pub mod documents;
 mod error;
 pub mod metrics;
 pub mod predict;

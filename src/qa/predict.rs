@@ -7,9 +7,10 @@ use tch::{Device, Tensor};
 
 use super::decode::{DecodeSettings, Decoder};
 use super::{NbestPredictions, QaError};
-use crate::corpus::QaDataset;
+use crate::corpus::{QaDataset, Task};
 use crate::interrupt::Interrupt;
 use crate::model::{Batch, GlobalPolicy, Head, Mode, Precision, QuestionAnswering};
+use crate::text::documents::{self, DocumentSettings};
 use crate::text::windows::{self, WINDOW_KEYS, Window};
 use crate::text::{Protocol, Slices, Tokenizer, WindowSettings};
 use crate::train::settings::{DOCUMENT_KEYS, PRECISION_KEY, PROTOCOL_KEYS, concat_keys};
@@ -64,6 +65,18 @@ impl Default for PredictSettings {
 }
 
 impl PredictSettings {
+    /// How the questions of `task` are answered where nothing else is said: for TriviaQA as by the
+    /// Longformer's script, for the others by the defaults.
+    pub fn for_task(task: Task) -> Self {
+        let defaults = Self::default();
+        match task {
+            Task::TriviaQa => {
+                Self { max_length: 4096, doc_stride: 4096, max_question_length: 55, ..defaults }
+            }
+            _ => defaults,
+        }
+    }
+
     /// Checks every value; the error, [`QaError::Setting`] or [`TextError::Setting`], names the key.
     ///
     /// [`TextError::Setting`]: crate::text::TextError::Setting
@@ -72,6 +85,7 @@ impl PredictSettings {
             ("max_question_length", self.max_question_length),
             ("n_best_size", self.n_best_size),
             ("max_answer_length", self.max_answer_length),
+            ("max_document_length", self.max_document_length),
             ("per_device_eval_batch_size", self.per_device_eval_batch_size),
         ] {
             if found == 0 {
@@ -86,7 +100,19 @@ impl PredictSettings {
         WindowSettings { max_length, doc_stride, max_question_length }
     }
 
-    fn decode(&self) -> DecodeSettings {
+    /// How TriviaQA's documents are laid into sequences.
+    ///
+    /// # Errors
+    /// [`TextError::Setting`] for what is not done with documents.
+    ///
+    /// [`TextError::Setting`]: crate::text::TextError::Setting
+    pub fn documents(&self) -> Result<DocumentSettings, QaError> {
+        let Self { slices, max_document_length, protocol, do_lowercase, .. } = *self;
+        documents::refuse_variants(protocol, do_lowercase)?;
+        Ok(DocumentSettings { windows: self.windows(), slices, max_document_length })
+    }
+
+    pub(super) fn decode(&self) -> DecodeSettings {
         DecodeSettings { n_best: self.n_best_size, max_answer_length: self.max_answer_length }
     }
 }
@@ -113,21 +139,31 @@ pub fn answer(
     interrupt: &Interrupt,
     observe: &mut dyn FnMut(Progress),
 ) -> Result<NbestPredictions, QaError> {
-    settings.validate()?;
-    let tokenizer = Tokenizer::from_folder(model)?;
-    let network =
-        QuestionAnswering::load(model, Head::FromCheckpoint, device)?.with_precision(settings.precision);
-    tokenizer.check_vocabulary_size(network.config().vocab_size as usize, model)?;
-    network.config().check_length(settings.max_length)?;
+    let (tokenizer, network) = open(model, settings, device)?;
     let windows = windows::of_dataset(dataset, &tokenizer, &settings.windows())?;
     let mut decoder = Decoder::new(dataset, settings.decode())?;
     score_windows(&network, &windows, settings.per_device_eval_batch_size, interrupt, observe, &mut decoder)?;
     Ok(decoder.finish())
 }
 
+/// The fine-tuned model and its tokenizer, which fit each other and the settings.
+pub(super) fn open(
+    folder: &Path,
+    settings: &PredictSettings,
+    device: Device,
+) -> Result<(Tokenizer, QuestionAnswering), QaError> {
+    settings.validate()?;
+    let tokenizer = Tokenizer::from_folder(folder)?;
+    let network =
+        QuestionAnswering::load(folder, Head::FromCheckpoint, device)?.with_precision(settings.precision);
+    tokenizer.check_vocabulary_size(network.config().vocab_size as usize, folder)?;
+    network.config().check_length(settings.max_length)?;
+    Ok((tokenizer, network))
+}
+
 /// Runs the model over `windows` and hands their logits to `decoder`. Windows of like length share a
 /// forward pass of `batch_size` rows.
-fn score_windows(
+pub(super) fn score_windows(
     network: &QuestionAnswering,
     windows: &[Window],
     batch_size: usize,

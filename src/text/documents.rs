@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::aliases::Aliases;
 use super::error::TextError;
+use super::protocol::Protocol;
 use super::token::{CharSpan, TokenId};
 use super::tokenizer::Tokenizer;
 use super::windows::{self, Encoded, Layout, Separator, Window, WindowSettings};
@@ -49,6 +50,18 @@ impl DocumentSettings {
             return Err(TextError::Setting { key, expected, found: "0".to_owned() });
         }
         self.windows.validate()
+    }
+}
+
+/// An error that names the setting, where one asks for what was never done with documents.
+pub fn refuse_variants(protocol: Protocol, do_lowercase: bool) -> Result<(), TextError> {
+    let wrong = |key, expected: &str, found: String| {
+        Err(TextError::Setting { key, expected: expected.to_owned(), found })
+    };
+    match (protocol, do_lowercase) {
+        (Protocol::Standard, false) => Ok(()),
+        (Protocol::Standard, true) => wrong("do_lowercase", "false for TriviaQA", "true".to_owned()),
+        (Protocol::Sagen2021, _) => wrong("protocol", "standard for TriviaQA", protocol.to_string()),
     }
 }
 

@@ -10,6 +10,7 @@ use super::TrainError;
 use crate::corpus::Task;
 use crate::model::{Attention, Precision};
 use crate::random::Seed;
+use crate::text::documents::refuse_variants;
 use crate::text::windows::WINDOW_KEYS;
 use crate::text::{DocumentSettings, ExampleSettings, MaskingSettings, Protocol, Slices, WindowSettings};
 
@@ -289,11 +290,10 @@ impl FinetuneSettings {
     /// How TriviaQA's training examples are made.
     ///
     /// # Errors
-    /// [`TrainError::Setting`] for what is not done with documents.
+    /// [`TextError::Setting`](crate::text::TextError::Setting) for what is not done with documents.
     pub fn examples(&self) -> Result<ExampleSettings, TrainError> {
-        require("protocol", self.protocol == Protocol::Standard, "standard for TriviaQA", self.protocol)?;
-        require("do_lowercase", !self.do_lowercase, "false for TriviaQA", self.do_lowercase)?;
-        let Self { slices, max_document_length, max_answer_spans, .. } = *self;
+        let Self { slices, max_document_length, max_answer_spans, protocol, do_lowercase, .. } = *self;
+        refuse_variants(protocol, do_lowercase)?;
         let documents = DocumentSettings { windows: self.windows(), slices, max_document_length };
         Ok(ExampleSettings { documents, max_answer_spans })
     }
@@ -337,6 +337,7 @@ fn at_least_one(key: &'static str, value: u64) -> Result<(), TrainError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::TextError;
 
     fn keys_of(settings: impl Serialize) -> Vec<String> {
         let value = serde_json::to_value(settings).unwrap();
@@ -377,7 +378,9 @@ mod tests {
             ("protocol", FinetuneSettings { protocol: Protocol::Sagen2021, ..settings.clone() }),
             ("do_lowercase", FinetuneSettings { do_lowercase: true, ..settings.clone() }),
         ] {
-            assert!(matches!(other.examples(), Err(TrainError::Setting { key: found, .. }) if found == key));
+            assert!(
+                matches!(other.examples(), Err(TrainError::Text(TextError::Setting { key: found, .. })) if found == key)
+            );
         }
     }
 
