@@ -7,7 +7,9 @@ use indicatif::ProgressBar;
 
 use super::Context;
 use super::reading_flags::ReadingFlags;
-use super::settings_flags::SettingsFlags;
+use super::settings_flags::{SettingsFlags, other_defaults};
+use crate::corpus::Task;
+use crate::qa::documents;
 use crate::qa::predict::{self, PredictSettings};
 
 /// Answer the questions of a file
@@ -15,10 +17,12 @@ use crate::qa::predict::{self, PredictSettings};
 /// Writes predictions.json and nbest_predictions.json in the official layout, so that any public
 /// scorer reads them. doc_stride is the distance between the starts of two windows, as in BERT's
 /// run_squad.py; transformers' run_qa.py gives the overlap instead.
+///
+/// triviaqa reads qa/*.json with the documents of evidence/ beside that folder. Its answers are filed by
+/// question id in files of Wikipedia and by ID--FILENAME in files of the web; nbest_predictions.json has the
+/// best answers from each document, by ID--FILENAME in both.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:
-  longqa predict --model out --task squad --input dev-v1.1.json --max_length 384 --doc_stride 128 \\
-      --output predictions")]
+#[command(after_help = after_help())]
 pub struct Args {
     /// Folder of a fine-tuned model
     #[arg(long, value_name = "DIR")]
@@ -37,17 +41,44 @@ pub struct Args {
 
 /// Answers, writes both files and prints their folder.
 pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
-    let settings = args.settings.settings()?;
-    let dataset = args.reading.reading().read(&args.input)?;
+    let reading = args.reading.reading();
+    let settings = args.settings.settings_over(&PredictSettings::for_task(reading.task))?;
     let bar = ProgressBar::new(0);
-    let mut show = |progress: predict::Progress| {
-        bar.set_length(progress.windows as u64);
-        bar.set_position(progress.done as u64);
+    let show = |done: usize, all: usize| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
     };
-    let answers =
-        predict::answer(&args.model, &dataset, &settings, context.device, &context.interrupt, &mut show)?;
+    let (predictions, nbest) = match reading.task {
+        Task::TriviaQa => {
+            reading.validate()?;
+            let mut show = |progress: documents::Progress| show(progress.done, progress.documents);
+            let (device, interrupt) = (context.device, &context.interrupt);
+            let answers =
+                documents::answer(&args.model, &args.input, &settings, device, interrupt, &mut show)?;
+            (answers.predictions, answers.nbest)
+        }
+        _ => {
+            let dataset = reading.read(&args.input)?;
+            let mut show = |progress: predict::Progress| show(progress.done, progress.windows);
+            let (device, interrupt) = (context.device, &context.interrupt);
+            let nbest = predict::answer(&args.model, &dataset, &settings, device, interrupt, &mut show)?;
+            (nbest.best(), nbest)
+        }
+    };
     bar.finish_and_clear();
-    answers.write(&args.output.join("nbest_predictions.json"))?;
-    answers.best().write(&args.output.join("predictions.json"))?;
+    nbest.write(&args.output.join("nbest_predictions.json"))?;
+    predictions.write(&args.output.join("predictions.json"))?;
     Ok(writeln!(io::stdout(), "{}", args.output.display())?)
+}
+
+fn after_help() -> String {
+    format!(
+        "Examples:
+  longqa predict --model out --task squad --input dev-v1.1.json --max_length 384 --doc_stride 128 \\
+      --output predictions
+  longqa predict --model out --task triviaqa --input triviaqa-rc/qa/wikipedia-dev.json --output predictions
+
+With --task triviaqa, unless said otherwise: {}",
+        other_defaults(&PredictSettings::for_task(Task::TriviaQa))
+    )
 }

@@ -19,8 +19,23 @@ pub struct SettingsFlags<S> {
 impl<S: SettingsTable> SettingsFlags<S> {
     /// The defaults with the given flags laid over them.
     pub fn settings(&self) -> Result<S, WrongType> {
-        S::with(&[("the command line", &self.given)])
+        self.settings_over(&S::default())
     }
+
+    /// `own` defaults, of a task perhaps, with the given flags laid over them.
+    pub fn settings_over(&self, own: &S) -> Result<S, WrongType> {
+        own.overlaid(&[("the command line", &self.given)])
+    }
+}
+
+/// The flags whose defaults are others with `own`, as they would be given: `--max_length 4096`.
+pub fn other_defaults<S: SettingsTable>(own: &S) -> String {
+    let (defaults, own) = (S::default_table(), own.table());
+    let other = S::KEYS.iter().filter_map(|(key, _)| {
+        let value = own.get(*key).filter(|value| defaults.get(*key) != Some(value))?;
+        Some(format!("--{key} {}", value.to_string().trim_matches('"')))
+    });
+    other.collect::<Vec<_>>().join(" ")
 }
 
 impl<S: SettingsTable> clap::Args for SettingsFlags<S> {

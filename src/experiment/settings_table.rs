@@ -15,14 +15,24 @@ pub trait SettingsTable: Default + Serialize + DeserializeOwned {
 
     /// The defaults by key.
     fn default_table() -> toml::Table {
+        Self::default().table()
+    }
+
+    /// The values by key.
+    fn table(&self) -> toml::Table {
         // Settings are flat structs of numbers, names and lists, which TOML holds.
-        toml::Table::try_from(Self::default()).unwrap_or_default()
+        toml::Table::try_from(self).unwrap_or_default()
     }
 
     /// The defaults with the keys of each layer laid over them, later layers over earlier ones. A
     /// layer is a table and its name, `models.tiny.pretrain`. Values are checked for their type.
     fn with(layers: &[(&str, &toml::Table)]) -> Result<Self, WrongType> {
-        let mut all = Self::default_table();
+        Self::default().overlaid(layers)
+    }
+
+    /// As [`SettingsTable::with`], over these values, a task's own defaults perhaps.
+    fn overlaid(&self, layers: &[(&str, &toml::Table)]) -> Result<Self, WrongType> {
+        let mut all = self.table();
         for (name, layer) in layers {
             for (key, value) in *layer {
                 // Each key alone first: a deserializer's message about the whole does not name the key.
@@ -69,6 +79,7 @@ impl SettingsTable for FinetuneSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::corpus::Task;
     use crate::experiment::settings::GenerateSettings;
     use crate::qa::predict::PredictSettings;
 
@@ -89,6 +100,14 @@ mod tests {
         assert_eq!(PretrainSettings::with(&[]).unwrap(), PretrainSettings::default());
         assert_eq!(GenerateSettings::with(&[]).unwrap(), GenerateSettings::default());
         assert_eq!(PredictSettings::with(&[]).unwrap(), PredictSettings::default());
+    }
+
+    #[test]
+    fn layers_can_lie_over_the_defaults_of_a_task() {
+        let table: toml::Table = toml::from_str("max_length = 512").unwrap();
+        let own = FinetuneSettings::for_task(Task::TriviaQa);
+        let settings = own.overlaid(&[("finetune", &table)]).unwrap();
+        assert_eq!(settings, FinetuneSettings { max_length: 512, ..own });
     }
 
     #[test]
