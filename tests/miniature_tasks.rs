@@ -7,7 +7,7 @@ use std::path::Path;
 
 use flate2::read::GzDecoder;
 use longqa::corpus::miniature::{self, Language, MiniatureFiles, MiniatureSettings, MlqaSplit};
-use longqa::corpus::{QaDataset, squad};
+use longqa::corpus::{QaDataset, mlqa, triviaqa, tydiqa};
 use longqa::random::Seed;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -50,7 +50,7 @@ fn mlqa_asks_the_same_questions_in_every_pair_of_languages() {
             .mlqa
             .iter()
             .filter(|file| file.split == split)
-            .map(|file| ((file.context, file.question), squad::read(&file.path).unwrap()))
+            .map(|file| ((file.context, file.question), mlqa::read(&file.path, None, None).unwrap()))
             .collect();
         assert_eq!(pairs.len(), 9);
         let ids = |dataset: &QaDataset| {
@@ -83,7 +83,7 @@ fn tydi_ids_say_language_article_and_question_and_each_passage_has_one() {
     let (_folder, files) = written();
     let mut all = HashSet::new();
     for (path, each) in [(&files.tydiqa_train, 20), (&files.tydiqa_dev, 10)] {
-        let dataset = squad::read(path).unwrap();
+        let dataset = tydiqa::read(path).unwrap();
         assert_eq!(dataset.contexts.len(), dataset.questions.len());
         let mut languages = BTreeMap::new();
         let mut negative = 0;
@@ -174,6 +174,9 @@ fn every_alias_stands_in_one_document_of_its_question_or_in_both() {
     let (mut places, mut long) = (BTreeSet::new(), 0);
     let mut ids = HashSet::new();
     for path in [&files.triviaqa.train, &files.triviaqa.dev] {
+        for question in triviaqa::read(path).unwrap().questions {
+            assert!(question.documents.iter().all(|document| document.text(path, &question.id).is_ok()));
+        }
         for question in json(path)["Data"].as_array().unwrap() {
             assert!(ids.insert(question["QuestionId"].as_str().unwrap().to_owned()));
             let documents: Vec<String> = question["EntityPages"]
@@ -227,6 +230,9 @@ fn verified_questions_are_every_second_one_of_the_development_set() {
         let questions = file["Data"].as_array().unwrap().iter();
         questions.map(|question| question["QuestionId"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
+    let read = triviaqa::read(&files.triviaqa.verified).unwrap();
+    let answers = |question: &triviaqa::TriviaQuestion| question.answer.as_ref().unwrap().human_answers.len();
+    assert_eq!(read.questions.iter().map(answers).collect::<Vec<_>>(), [1; 5]);
     let every_second: Vec<String> = ids(&dev).into_iter().step_by(2).collect();
     assert_eq!(ids(&verified), every_second);
     for question in verified["Data"].as_array().unwrap() {

@@ -9,12 +9,16 @@ use super::language::Language;
 use super::settings::MiniatureSettings;
 use super::squad_layout;
 use super::streams::Part;
+use crate::corpus::tydiqa;
 use crate::durable::WriteError;
 use crate::random::Seed;
 
-/// The languages that the miniature and TyDi QA have in common, by their names in the ids.
-const LANGUAGES: [(Language, &str); 3] =
-    [(Language::English, "english"), (Language::Arabic, "arabic"), (Language::Russian, "russian")];
+/// The languages that the miniature and TyDi QA have in common.
+const LANGUAGES: [(Language, tydiqa::Language); 3] = [
+    (Language::English, tydiqa::Language::English),
+    (Language::Arabic, tydiqa::Language::Arabic),
+    (Language::Russian, tydiqa::Language::Russian),
+];
 /// The questions of one article are numbered; the highest number that is drawn.
 const LAST_OF_ARTICLE: u32 = 12;
 
@@ -28,7 +32,8 @@ pub(super) fn write(
 ) -> Result<(), WriteError> {
     let article = |number: usize| {
         let mut random = part.stream(seed, number);
-        let (language, name) = LANGUAGES[number % LANGUAGES.len()];
+        let (language, named) = LANGUAGES[number % LANGUAGES.len()];
+        let name = named.name();
         let mut document = Document::draw(&mut random, settings);
         document.asked = vec![Asked::draw(&mut random, document.facts.len())];
         // The article's number may be negative: then two hyphens stand together.
