@@ -21,7 +21,7 @@ use crate::fetch::{Fetcher, Lock};
 use crate::model::convert::to_longformer;
 use crate::model::{Config, MaskedLm};
 use crate::process;
-use crate::qa::predict;
+use crate::qa::{documents, predict};
 use crate::text::{BlockFile, Tokenizer, blocks, examples, train_tokenizer};
 use crate::train::finetune::{self, FinetuneInputs, TriviaInputs};
 use crate::train::pretrain::{self, PretrainInputs};
@@ -143,22 +143,25 @@ impl Local {
     }
 
     fn predict(&self, answering: &Answering, place: &Place) -> Result<(), StageFailure> {
-        let dataset = answering.questions.read(place.input(Role::Evaluate)?)?;
-        let mut observe = |progress: predict::Progress| {
-            place.progress.set_length(progress.windows as u64);
-            place.progress.set_position(progress.done as u64);
+        let Answering { settings, questions } = answering;
+        let (model, file) = (place.input(Role::Model)?, place.input(Role::Evaluate)?);
+        let (device, interrupt) = (self.device, place.interrupt);
+        let show = |done: usize, all: usize| {
+            place.progress.set_length(all as u64);
+            place.progress.set_position(done as u64);
         };
-        let model = place.input(Role::Model)?;
-        let answers = predict::answer(
-            model,
-            &dataset,
-            &answering.settings,
-            self.device,
-            place.interrupt,
-            &mut observe,
-        )?;
-        answers.write(&place.output.join(NBEST))?;
-        Ok(answers.best().write(&place.output.join(PREDICTIONS))?)
+        let (predictions, nbest) = if questions.task == Task::TriviaQa {
+            let mut show = |progress: documents::Progress| show(progress.done, progress.documents);
+            let answers = documents::answer(model, file, settings, device, interrupt, &mut show)?;
+            (answers.predictions, answers.nbest)
+        } else {
+            let mut show = |progress: predict::Progress| show(progress.done, progress.windows);
+            let dataset = questions.read(file)?;
+            let nbest = predict::answer(model, &dataset, settings, device, interrupt, &mut show)?;
+            (nbest.best(), nbest)
+        };
+        nbest.write(&place.output.join(NBEST))?;
+        Ok(predictions.write(&place.output.join(PREDICTIONS))?)
     }
 }
 
