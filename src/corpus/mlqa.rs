@@ -122,10 +122,10 @@ impl Pair {
 pub fn read(path: &Path, question: Option<&str>, context: Option<&str>) -> Result<QaDataset, CorpusError> {
     let pair = Pair::of_file(path, question, context)?;
     let dataset = squad::read(path)?;
-    if pair.context != pair.question {
-        if let Some(other) = same_language_file(path).filter(|other| other.is_file()) {
-            check_halves(path, &dataset, &other, &squad::read(&other)?)?;
-        }
+    if pair.context != pair.question
+        && let Some(other) = same_language_file(path).filter(|other| other.is_file())
+    {
+        check_halves(path, &dataset, &other, &squad::read(&other)?)?;
     }
     Ok(dataset)
 }
