@@ -340,6 +340,7 @@ fn fine_tuning_stopped_midway_ends_with_the_same_bits_and_learns() {
         max_length: tiny::MAX_LENGTH,
         doc_stride: 20,
         max_question_length: 20,
+        ..FinetuneSettings::default()
     };
     let finetune = |name: &str, interrupt: &Interrupt, observe: &mut dyn FnMut(&Event)| {
         let output = ground.at(name);

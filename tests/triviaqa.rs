@@ -11,7 +11,8 @@ use longqa::corpus::triviaqa::{self, Domain};
 use longqa::corpus::{CorpusError, Task};
 use longqa::interrupt::Interrupt;
 use longqa::qa::predict::PredictSettings;
-use longqa::qa::{Predictions, QaError, documents};
+use longqa::qa::{Predictions, QaError, Rules, documents};
+use longqa::text::aliases::Aliases;
 use longqa::text::examples::{self, ExampleSettings};
 use longqa::text::{DocumentFile, Slices, TextError, Tokenizer};
 use longqa::train::TrainError;
@@ -19,6 +20,7 @@ use longqa::train::documents::or_loss_sum;
 use longqa::train::finetune::{self, TriviaInputs};
 use longqa::train::run::{Event, Session};
 use longqa::train::settings::{FinetuneSettings, Optimization};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 use tempfile::TempDir;
@@ -128,6 +130,41 @@ const EXPECTED: [(&str, &str, (usize, u64, usize, usize, usize)); 4] = [
     ("web-train", "long", (7, 0, 7, 17, 18)),
     ("web-train", "short", (7, 0, 38, 17, 18)),
 ];
+
+proptest! {
+    #[test]
+    fn a_place_of_the_answer_scores_an_exact_match(
+        text in "[aAbBthe é\u{301}É,'‘_–ß1\u{a0}\u{1c}\n]{0,60}",
+        names in prop::collection::vec("[abthe é1–]{1,6}", 1..6),
+    ) {
+        let names: Vec<String> = names.iter().map(|name| Rules::TriviaQa.normalize(name)).collect();
+        for place in Aliases::new(&names).places(&text) {
+            let found = Rules::TriviaQa.normalize(place.of(&text));
+            prop_assert!(names.contains(&found), "{:?} in {:?}", found, names);
+        }
+    }
+}
+
+#[test]
+fn every_place_in_the_real_documents_scores_an_exact_match() {
+    let Some(sample) = sample() else { return };
+    let mut places = 0;
+    for file in ["wikipedia-train", "wikipedia-dev", "web-train", "web-dev"] {
+        let path = sample.path().join(format!("qa/{file}.json"));
+        for question in triviaqa::read(&path).unwrap().questions {
+            let names = question.answer.unwrap().normalized_aliases;
+            for document in &question.documents {
+                let text = document.text(&path, &question.id).unwrap();
+                for place in Aliases::new(&names).places(&text) {
+                    let found = Rules::TriviaQa.normalize(place.of(&text));
+                    assert!(names.contains(&found), "{found:?} in {names:?}");
+                    places += 1;
+                }
+            }
+        }
+    }
+    assert!(places > 100, "{places}");
+}
 
 /// The sample and a tiny model in a folder of their own.
 struct Ground {
@@ -324,7 +361,8 @@ fn the_real_sample_goes_from_files_to_predictions_from_the_command_line() {
         for (flag, value) in settings.iter().chain(more) {
             program.args([flag, value]);
         }
-        let output = program.env("OMP_NUM_THREADS", "1").output().unwrap();
+        program.env("OMP_NUM_THREADS", "1").env("LONGQA_CACHE", ground.at("cache"));
+        let output = program.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
     let train = sample.path().join("qa/web-train.json");
@@ -334,6 +372,7 @@ fn the_real_sample_goes_from_files_to_predictions_from_the_command_line() {
         &[("--model", &ground.model), ("--train_file", &train), ("--output_dir", &model)],
         &[("--num_train_epochs", "1")],
     );
+    assert_eq!(fs::read_dir(ground.at("cache/documents-v1")).unwrap().count(), 1);
     for (file, expected) in [
         ("wikipedia-dev", vec!["tc_33", "tc_40"]),
         (

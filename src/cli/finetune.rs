@@ -9,6 +9,7 @@ use super::reading_flags::ReadingFlags;
 use super::settings_flags::{SettingsFlags, other_defaults};
 use super::{Context, training};
 use crate::corpus::Task;
+use crate::fetch::Cache;
 use crate::text::examples::Progress;
 use crate::train::finetune::{self, FinetuneInputs, TriviaInputs};
 use crate::train::settings::FinetuneSettings;
@@ -34,10 +35,6 @@ pub struct Args {
     /// Where the model, its checkpoints and its metrics go; run again to go on
     #[arg(long = "output_dir", alias = "output-dir", value_name = "DIR")]
     output_dir: PathBuf,
-    /// Where triviaqa's training examples are kept, for other runs to share [default:
-    /// OUTPUT_DIR/examples]
-    #[arg(long = "cache_dir", alias = "cache-dir", value_name = "DIR")]
-    cache_dir: Option<PathBuf>,
     #[command(flatten)]
     settings: SettingsFlags<FinetuneSettings>,
 }
@@ -51,7 +48,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     match reading.task {
         Task::TriviaQa => {
             reading.validate()?;
-            let examples = args.cache_dir.unwrap_or_else(|| output.join("examples"));
+            let examples = Cache::default_for_user()?.documents();
             let inputs = TriviaInputs { model, train_file, examples: &examples };
             let bar = ProgressBar::new(0);
             let mut show = |progress: Progress| {

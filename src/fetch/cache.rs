@@ -8,6 +8,7 @@
 //! <root>/partials-v1/95aa6a52…          a download on its way, and where it comes from
 //! <root>/seen-v1/…                      the digest that an unverified file turned out to have
 //! <root>/blocks-v1/….blocks             a text as blocks of tokens, by what they were made of
+//! <root>/documents-v1/….documents       TriviaQA's training examples, by what they were made of
 //! <root>/locks-v1/….lock                held while a file or folder is being made
 //! ```
 
@@ -51,6 +52,11 @@ impl Cache {
     /// The folder for token blocks, which are made from texts and can be made again.
     pub fn blocks(&self) -> PathBuf {
         self.root.join("blocks-v1")
+    }
+
+    /// The folder for training examples of documents, which can be made again too.
+    pub fn documents(&self) -> PathBuf {
+        self.root.join("documents-v1")
     }
 
     /// The user's cache: `$LONGQA_CACHE`, else `$XDG_CACHE_HOME/longqa`, else `~/.cache/longqa`.
