@@ -3,9 +3,11 @@
 //! stdout is for results, stderr for logs and progress. Exit codes: 0 done, 1 failed, 2 wrong
 //! usage, 130 interrupted (state saved).
 
+mod ask;
 mod bench;
 mod convert;
 mod env;
+mod excerpt;
 mod fetch;
 mod finetune;
 mod lock;
@@ -47,6 +49,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Ask(ask::Args),
     Bench(bench::Args),
     Convert(convert::Args),
     Env(env::Args),
@@ -75,6 +78,7 @@ pub fn main() -> ExitCode {
     let outcome = Interrupt::listen().map_err(Into::into).and_then(|interrupt| {
         let context = Context { interrupt, device: Device::Cpu };
         match cli.command {
+            Command::Ask(args) => ask::run(args, &context),
             Command::Bench(args) => bench::run(args, &context),
             Command::Convert(args) => convert::run(args, &context),
             Command::Env(args) => env::run(args, &context),

@@ -128,6 +128,15 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
+    /// Where the best answer of each question stands in its context, as far as windows were seen; none
+    /// where no window has a candidate.
+    pub fn best_spans(&self) -> Vec<Option<CharSpan>> {
+        let best = |candidates: &Vec<Candidate>| {
+            candidates.iter().min_by(|one, other| one.better_first(other)).map(|best| best.span)
+        };
+        self.candidates.iter().map(best).collect()
+    }
+
     /// Every question's best answers, best first, in the data set's order. A question for which no
     /// window has a candidate gets one empty answer, where `run_squad.py` writes `empty`.
     pub fn finish(self) -> NbestPredictions {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::durable::WriteError;
 use crate::interrupt::Interrupted;
 use crate::model::ModelError;
-use crate::text::TextError;
+use crate::text::{Protocol, TextError};
 
 /// Answers could not be decoded, read, written or scored.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,15 @@ pub enum QaError {
     /// There is nothing to take a mean of.
     #[error("expected at least one question in the gold data, found none")]
     NoQuestions,
+    /// A question without a word.
+    #[error("the question: expected some text, found none")]
+    BlankQuestion,
+    /// Under the original's protocol an answer is decoded tokens, which stand nowhere.
+    #[error("protocol: expected standard, whose answers stand in the text, found {found}")]
+    AnswerWithoutPlace {
+        /// The protocol.
+        found: Protocol,
+    },
     /// A question was predicted that has no gold answer to compare with.
     #[error("question {id:?}: expected at least one gold answer, found none")]
     NoGoldAnswer {

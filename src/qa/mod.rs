@@ -2,8 +2,9 @@
 //!
 //! Scores of starts and ends come in, one pair of slices per window ([`decode`]); answers go out as
 //! files in the official layout ([`predictions`]) and as the official numbers ([`metrics`]), beside what
-//! guessing would give ([`chance`]).
+//! guessing would give ([`chance`]). A single question is answered by [`ask`].
 
+pub mod ask;
 pub mod chance;
 mod characters;
 pub mod decode;

@@ -95,7 +95,7 @@ impl PredictSettings {
         Ok(self.windows().validate()?)
     }
 
-    fn windows(&self) -> WindowSettings {
+    pub(super) fn windows(&self) -> WindowSettings {
         let Self { max_length, doc_stride, max_question_length, .. } = *self;
         WindowSettings { max_length, doc_stride, max_question_length }
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use longqa::digest::Digest;
-use longqa::model::{Config, MaskedLm, ModelType};
+use longqa::model::{Config, MaskedLm, ModelType, QuestionAnswering};
 use longqa::random::Seed;
 use longqa::text::{Tokenizer, train_tokenizer};
 use tch::Device;
@@ -47,6 +47,16 @@ pub fn long_model(folder: &Path, text: &Path, dropout: f64) -> PathBuf {
     };
     MaskedLm::from_seed(config, Seed(5), Device::Cpu).unwrap().save(&folder).unwrap();
     tokenizer.save_to(&folder, MAX_LENGTH).unwrap();
+    folder
+}
+
+/// A fine-tuned model folder as far as its files go: the tokenizer and size of `model`, weights at random.
+pub fn answering_model(folder: &Path, model: &Path) -> PathBuf {
+    let folder = folder.join("answering");
+    fs::create_dir_all(&folder).unwrap();
+    let config = Config::read(model).unwrap();
+    QuestionAnswering::from_seed(config, Seed(6), Device::Cpu).unwrap().save(&folder).unwrap();
+    Tokenizer::from_folder(model).unwrap().save_to(&folder, MAX_LENGTH).unwrap();
     folder
 }
 
