@@ -103,6 +103,27 @@ impl PendingFolder {
     }
 }
 
+/// Removes what killed processes left half-written in `folder`, which need not exist. For when nobody
+/// else writes there.
+pub fn remove_leftovers(folder: &Path) -> Result<(), WriteError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| WriteError { path, source }
+    };
+    if !folder.exists() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(folder).map_err(failed(folder))? {
+        let path = entry.map_err(failed(folder))?.path();
+        let name = path.file_name().unwrap_or_default();
+        if name.as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
+            let remove = if path.is_dir() { fs::remove_dir_all } else { fs::remove_file };
+            remove(&path).map_err(failed(&path))?;
+        }
+    }
+    Ok(())
+}
+
 /// How a file got a second place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shared {
@@ -207,6 +228,21 @@ mod tests {
         for (path, text) in [(one, "one"), (two, "one"), (other, "other")] {
             assert_eq!(fs::read_to_string(path).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [".partial-a/b", "checkpoint-5/.partial-c"] {
+            fs::create_dir_all(folder.path().join(name)).unwrap();
+        }
+        fs::write(folder.path().join(".partial-d"), "half").unwrap();
+        fs::write(folder.path().join("partial"), "whole").unwrap();
+        remove_leftovers(folder.path()).unwrap();
+        let mut left: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["checkpoint-5", "partial"]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::schedule::LinearSchedule;
 use super::settings::Optimization;
 use super::{AdamW, TrainError};
 use crate::digest::Digest;
+use crate::durable;
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::model::Parameters;
 use crate::random::Purpose;
@@ -94,7 +95,8 @@ pub struct Session<'a> {
 
 /// Trains `objective` for `plan.max_steps` steps, going on from the newest checkpoint in `work`.
 ///
-/// `step_at` gives the data of a step from its number; it runs ahead on a thread of its own.
+/// `step_at` gives the data of a step from its number; it runs ahead on a thread of its own. `work` is this
+/// run's alone: what a killed one left half-written there is removed.
 pub fn run<O: Objective>(
     objective: &O,
     mut step_at: impl FnMut(u64) -> Result<Step<O::MicroBatch>, TrainError> + Send,
@@ -108,6 +110,7 @@ pub fn run<O: Objective>(
         warmup_steps: settings.warmup_steps,
         max_steps: plan.max_steps,
     };
+    durable::remove_leftovers(work)?;
     let checkpoints = Checkpoints::new(work, settings.save_total_limit, plan.identity);
     let mut optimizer = AdamW::new(objective.parameters(), settings);
     let resumed = checkpoints.restore_latest(objective.parameters(), &optimizer)?;
