@@ -298,16 +298,53 @@ fn a_damaged_or_foreign_checkpoint_is_refused_by_name() {
     let message = go_on(&other);
     assert!(message.contains("trainer_state.json") && message.contains("same settings"), "{message}");
 
-    let model = ground.at("run").join("checkpoint-5").join("model.safetensors");
+    damage(&ground.at("run").join("checkpoint-5"));
+    let message = go_on(&settings());
+    assert!(message.contains("checkpoint-5") && message.contains("sha256"), "{message}");
+
+    fs::write(ground.at("run").join("checkpoint-5/trainer_state.json"), "{").unwrap();
+    let message = go_on(&settings());
+    assert!(message.contains("trainer_state.json: expected the state of a training run"), "{message}");
+}
+
+/// Flips a bit in the middle of a checkpoint's weights.
+fn damage(checkpoint: &Path) {
+    let model = checkpoint.join("model.safetensors");
     let mut bytes = fs::read(&model).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&model, &bytes).unwrap();
-    let message = go_on(&settings());
-    assert!(message.contains("checkpoint-5") && message.contains("sha256"), "{message}");
+}
 
-    fs::write(&model, &bytes[..middle]).unwrap();
-    assert!(go_on(&settings()).contains("checkpoint-5"));
+#[test]
+fn of_two_checkpoints_the_sound_one_is_gone_on_from() {
+    let ground = Ground::new(0.1);
+    let whole = ground.pretrain("whole", &settings(), &Interrupt::default(), |_| {}).unwrap();
+    let interrupt = Interrupt::default();
+    let stop = |event: &Event| {
+        if matches!(event, Event::Stepped { step: 11, .. }) {
+            interrupt.request();
+        }
+    };
+    let mut one_kept = settings();
+    one_kept.optimization.save_total_limit = 1;
+    ground.pretrain("run", &settings(), &interrupt, stop).unwrap_err();
+    let run = ground.at("run");
+    assert!(run.join("checkpoint-10").exists() && run.join("checkpoint-11").exists());
+    damage(&run.join("checkpoint-11"));
+    fs::create_dir(run.join(".partial-killed")).unwrap();
+    let mut resumed_at = None;
+    let ended = ground.pretrain("run", &one_kept, &Interrupt::default(), |event| {
+        if let Event::Resumed { step } = event {
+            resumed_at = Some(*step);
+        }
+    });
+    assert_eq!(resumed_at, Some(10));
+    assert_eq!(tiny::weights(&ended.unwrap()), tiny::weights(&whole));
+    assert_eq!(metrics(&run), metrics(&whole));
+    let left = |name: &str| run.join(name).exists();
+    assert!(left("checkpoint-11.damaged") && left("checkpoint-13"));
+    assert!(!left("checkpoint-10") && !left("checkpoint-11") && !left(".partial-killed"));
 }
 
 /// Questions whose answer is a word that the question names.

@@ -95,13 +95,38 @@ impl Checkpoints {
         Ok(saved)
     }
 
-    /// Puts the newest checkpoint's values into `parameters` and `optimizer`.
+    /// Puts the newest sound checkpoint's values into `parameters` and `optimizer`. Damaged ones that are
+    /// newer are told and put aside, as `checkpoint-<step>.damaged`.
+    ///
+    /// # Errors
+    /// [`TrainError::OtherRun`]; [`TrainError::Checkpoint`] or [`TrainError::Read`] if there are
+    /// checkpoints and none is sound.
     pub fn restore_latest(
         &self,
         parameters: &Parameters,
         optimizer: &AdamW,
     ) -> Result<Option<TrainerState>, TrainError> {
-        let Some(folder) = self.latest()? else { return Ok(None) };
+        let mut damaged: Vec<(PathBuf, TrainError)> = Vec::new();
+        for step in self.steps()?.into_iter().rev() {
+            let folder = self.path(step);
+            match self.sound(&folder) {
+                Ok(state) => {
+                    parameters.copy_from(&weights::read(&folder.join(MODEL))?)?;
+                    optimizer.restore(&weights::read(&folder.join(OPTIMIZER))?)?;
+                    damaged.iter().try_for_each(|(folder, error)| put_aside(folder, error))?;
+                    return Ok(Some(state));
+                }
+                Err(error @ (TrainError::Checkpoint { .. } | TrainError::Read { .. })) => {
+                    damaged.push((folder, error));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        damaged.into_iter().next().map_or(Ok(None), |(_, newest)| Err(newest))
+    }
+
+    /// The state in the checkpoint `folder`, if each of its files is what it was.
+    fn sound(&self, folder: &Path) -> Result<TrainerState, TrainError> {
         let state = self.read_state(&folder.join(STATE))?;
         for (name, expected) in [(MODEL, state.model), (OPTIMIZER, state.optimizer)] {
             let path = folder.join(name);
@@ -114,24 +139,22 @@ impl Checkpoints {
                 });
             }
         }
-        parameters.copy_from(&weights::read(&folder.join(MODEL))?)?;
-        optimizer.restore(&weights::read(&folder.join(OPTIMIZER))?)?;
-        Ok(Some(state.state))
+        Ok(state.state)
     }
 
     fn read_state(&self, path: &Path) -> Result<StateFile, TrainError> {
-        let damaged = |expected: &str, found: String| TrainError::Checkpoint {
-            path: path.to_owned(),
-            expected: expected.to_owned(),
-            found,
-        };
         let text = fs::read(path).map_err(|source| TrainError::Read { path: path.to_owned(), source })?;
-        let state: StateFile = serde_json::from_slice(&text)
-            .map_err(|error| damaged("the state of a training run", error.to_string()))?;
+        let state: StateFile = serde_json::from_slice(&text).map_err(|error| TrainError::Checkpoint {
+            path: path.to_owned(),
+            expected: "the state of a training run".to_owned(),
+            found: error.to_string(),
+        })?;
         if state.identity != self.identity {
-            let expected =
-                format!("a checkpoint of run {} (same settings and inputs)", self.identity.short());
-            return Err(damaged(&expected, format!("one of run {}", state.identity.short())));
+            return Err(TrainError::OtherRun {
+                path: path.to_owned(),
+                expected: self.identity.short(),
+                found: state.identity.short(),
+            });
         }
         Ok(state)
     }
@@ -164,6 +187,19 @@ impl Checkpoints {
         }
         Ok(())
     }
+}
+
+/// Takes a damaged checkpoint from among those that are gone on from and counted.
+fn put_aside(folder: &Path, error: &TrainError) -> Result<(), TrainError> {
+    let aside = folder.with_extension("damaged");
+    tracing::warn!("{error}; the checkpoint is left aside as {}", aside.display());
+    let place = || {
+        if aside.exists() {
+            fs::remove_dir_all(&aside)?;
+        }
+        fs::rename(folder, &aside)
+    };
+    Ok(place().map_err(|source| WriteError { path: aside.clone(), source })?)
 }
 
 fn digest(path: &Path) -> Result<Digest, TrainError> {

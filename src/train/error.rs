@@ -41,7 +41,17 @@ pub enum TrainError {
         /// What it consists of.
         unit: &'static str,
     },
-    /// A checkpoint is damaged or belongs to another run.
+    /// A checkpoint belongs to another run.
+    #[error("{}: expected a checkpoint of run {expected} (same settings and inputs), found one of run {found}", path.display())]
+    OtherRun {
+        /// Its state file.
+        path: PathBuf,
+        /// The beginning of this run's identity.
+        expected: String,
+        /// That of the checkpoint's.
+        found: String,
+    },
+    /// A checkpoint is damaged.
     #[error("{}: expected {expected}, found {found}", path.display())]
     Checkpoint {
         /// The file or folder.
