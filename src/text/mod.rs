@@ -4,12 +4,14 @@
 //! [`train_tokenizer`] makes one from text.
 //! [`blocks`] cuts a corpus into sequences of one length for masked-language-model pretraining,
 //! and [`masking`] hides tokens of them. [`windows`] lays questions and long contexts into
-//! sequences that a model can read, [`documents`] TriviaQA's questions and documents, in which
-//! [`aliases`] finds the answers and of which [`examples`] makes a file to train on. Nothing here knows about tensors.
+//! sequences that a model can read, [`truncated`] as the original work did; [`documents`] TriviaQA's
+//! questions and documents, in which [`aliases`] finds the answers and of which [`examples`] makes a file
+//! to train on. Nothing here knows about tensors.
 
 pub mod aliases;
 mod block_file;
 pub mod blocks;
+mod case;
 mod document_file;
 pub mod documents;
 pub mod error;
@@ -17,6 +19,7 @@ pub mod examples;
 mod files;
 pub mod masking;
 mod offsets;
+mod old_offsets;
 mod pieces;
 pub mod protocol;
 #[cfg(test)]
@@ -24,11 +27,13 @@ mod testing;
 pub mod token;
 pub mod tokenizer;
 pub mod train_tokenizer;
+pub mod truncated;
 pub mod windows;
 mod words;
 mod writing;
 
 pub use blocks::BlockFile;
+pub use case::Case;
 pub use document_file::DocumentFile;
 pub use documents::{DocumentSettings, Slices};
 pub use error::TextError;
@@ -37,4 +42,5 @@ pub use masking::{MaskedBlock, MaskingSettings, MaskingVocabulary};
 pub use protocol::Protocol;
 pub use token::{CharSpan, TokenId};
 pub use tokenizer::{SpecialTokens, Tokenizer};
+pub use truncated::{Truncated, TruncatedDataset};
 pub use windows::{TokenSpan, Window, WindowSettings};

@@ -5,14 +5,16 @@
 //! characters. Special tokens are never added here; blocks and windows put them where they belong.
 //! A literal `<s>` or `<mask>` in a text becomes the special token, as in `transformers`.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use tokenizers::models::ModelWrapper;
 use tokenizers::{Encoding, PreTokenizerWrapper};
 
+use super::case::{Case, Lowered};
 use super::error::TextError;
 use super::files::TokenizerFiles;
-use super::offsets;
+use super::{offsets, old_offsets};
 use super::token::{CharSpan, TokenId};
 use crate::digest::Digest;
 
@@ -49,6 +51,7 @@ pub struct Tokenizer {
     files: TokenizerFiles,
     special: SpecialTokens,
     vocabulary_size: usize,
+    case: Case,
 }
 
 impl Tokenizer {
@@ -92,7 +95,13 @@ impl Tokenizer {
             unk: id("<unk>")?,
         };
         let vocabulary_size = inner.get_vocab(true).into_values().max().map_or(0, |last| last as usize + 1);
-        Ok(Self { inner, files, special, vocabulary_size })
+        Ok(Self { inner, files, special, vocabulary_size, case: Case::default() })
+    }
+
+    /// The same tokenizer, which changes the case of questions and contexts first. Spans still count the
+    /// characters of the text as it was given; the files are not changed.
+    pub fn with_case(self, case: Case) -> Self {
+        Self { case, ..self }
     }
 
     /// The tokens with a meaning of their own.
@@ -146,31 +155,84 @@ impl Tokenizer {
     /// whitespace. Two tokens that share a character, as bytes of it or as parts of its
     /// decomposition, both span it.
     pub fn encode(&self, text: &str) -> Result<Vec<(TokenId, CharSpan)>, TextError> {
-        let normalizer = self.inner.get_normalizer();
-        let (vanishing, rest) = offsets::split_vanishing_start(text, normalizer);
-        let encoding =
-            self.inner.encode_char_offsets(rest, false).map_err(|error| self.refusal(text, error))?;
-        let mut spans: Vec<CharSpan> = encoding
-            .get_offsets()
-            .iter()
-            .map(|&(start, end)| CharSpan { start: start + vanishing, end: end + vanishing })
-            .collect();
-        offsets::take_in_absorbed(text, normalizer, &mut spans);
-        Ok(encoding.get_ids().iter().map(|&id| TokenId(id)).zip(spans).collect())
+        self.in_case(text, |text| {
+            let normalizer = self.inner.get_normalizer();
+            let (vanishing, rest) = offsets::split_vanishing_start(text, normalizer);
+            let encoding = self.inner.encode_char_offsets(rest, false)?;
+            let mut spans: Vec<CharSpan> = spans(&encoding)
+                .map(|span| CharSpan { start: span.start + vanishing, end: span.end + vanishing })
+                .collect();
+            offsets::take_in_absorbed(text, normalizer, &mut spans);
+            Ok(ids(&encoding).zip(spans).collect())
+        })
+    }
+
+    /// The tokens of `text`, each with the characters at which the library of the original work placed
+    /// it: see [`super::truncated`]. The tokens are those of [`Tokenizer::encode`].
+    pub fn encode_as_in_2020(&self, text: &str) -> Result<Vec<(TokenId, CharSpan)>, TextError> {
+        self.in_case(text, |text| {
+            let encoding = old_offsets::encode(&self.inner, text)?;
+            Ok(ids(&encoding).zip(spans(&encoding)).collect())
+        })
     }
 
     /// The tokens of `text` alone; faster than [`Tokenizer::encode`].
     pub fn encode_ids(&self, text: &str) -> Result<Vec<TokenId>, TextError> {
-        let encoding = self.inner.encode_fast(text, false).map_err(|error| self.refusal(text, error))?;
-        Ok(encoding.get_ids().iter().map(|&id| TokenId(id)).collect())
+        let text = match self.case {
+            Case::Kept => Cow::Borrowed(text),
+            Case::Lowered => Cow::Owned(text.to_lowercase()),
+        };
+        let encoding =
+            self.inner.encode_fast(text.as_ref(), false).map_err(|error| self.refusal(&text, error))?;
+        Ok(ids(&encoding).collect())
+    }
+
+    /// The text of `tokens`, special ones included, as `decode` of transformers 3.4.0 gives it: without
+    /// the space before a full stop and the like.
+    pub fn decode(&self, tokens: &[TokenId]) -> Result<String, TextError> {
+        const SPACED: [(&str, &str); 10] = [
+            (" .", "."),
+            (" ?", "?"),
+            (" !", "!"),
+            (" ,", ","),
+            (" ' ", "'"),
+            (" n't", "n't"),
+            (" 'm", "'m"),
+            (" 's", "'s"),
+            (" 've", "'ve"),
+            (" 're", "'re"),
+        ];
+        let ids: Vec<u32> = tokens.iter().map(|token| token.0).collect();
+        let text = self.inner.decode(&ids, false).map_err(|error| TextError::Tokenizer {
+            path: self.files.path.clone(),
+            expected: "a decoder of its own tokens",
+            found: error.to_string(),
+        })?;
+        Ok(SPACED.iter().fold(text, |text, (spaced, close)| text.replace(spaced, close)))
+    }
+
+    /// What `encode` makes of the text in the case that is set, with spans of the text as it is.
+    fn in_case(
+        &self,
+        text: &str,
+        encode: impl Fn(&str) -> tokenizers::Result<Vec<(TokenId, CharSpan)>>,
+    ) -> Result<Vec<(TokenId, CharSpan)>, TextError> {
+        let tokens = match self.case {
+            Case::Kept => encode(text),
+            Case::Lowered => {
+                let lowered = Lowered::of(text);
+                let original = |(id, span)| (id, lowered.original(span));
+                encode(&lowered.text).map(|tokens| tokens.into_iter().map(original).collect())
+            }
+        };
+        tokens.map_err(|error| self.refusal(text, error))
     }
 
     /// The tokens of `text`, each with the number of its word: the piece of text that the model
     /// saw by itself.
     pub(super) fn encode_words(&self, text: &str) -> Result<Vec<(TokenId, Option<u32>)>, TextError> {
         let encoding: Encoding = self.inner.encode(text, false).map_err(|error| self.refusal(text, error))?;
-        let ids = encoding.get_ids().iter().map(|&id| TokenId(id));
-        Ok(ids.zip(encoding.get_word_ids().iter().copied()).collect())
+        Ok(ids(&encoding).zip(encoding.get_word_ids().iter().copied()).collect())
     }
 
     /// Whether the tokenizer never looks across a line feed for reasons that two neighbouring
@@ -194,6 +256,14 @@ impl Tokenizer {
             found: error.to_string(),
         }
     }
+}
+
+fn ids(encoding: &Encoding) -> impl Iterator<Item = TokenId> {
+    encoding.get_ids().iter().map(|&id| TokenId(id))
+}
+
+fn spans(encoding: &Encoding) -> impl Iterator<Item = CharSpan> {
+    encoding.get_offsets().iter().map(|&(start, end)| CharSpan { start, end })
 }
 
 #[cfg(test)]

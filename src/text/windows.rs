@@ -19,7 +19,7 @@ use super::tokenizer::{SpecialTokens, Tokenizer};
 use crate::corpus::{Answer, QaDataset};
 
 /// Special tokens in a window: `<s>`, `</s></s>`, `</s>`.
-const SPECIAL_TOKENS: usize = 2 + Separator::Double as usize;
+pub(super) const SPECIAL_TOKENS: usize = 2 + Separator::Double as usize;
 
 /// How contexts are cut. All are numbers of tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
