@@ -138,7 +138,8 @@ fn of_the_real_data_exactly_the_questions_of_the_original_work_are_left_out() {
     let golden = golden();
     // What the published numbers of the protocol stand on.
     let left_out = |file: &str| {
-        [&golden.roberta, &golden.xlm_roberta].map(|expected| (expected.files[file].left_out, expected.files[file].questions))
+        [&golden.roberta, &golden.xlm_roberta]
+            .map(|expected| (expected.files[file].left_out, expected.files[file].questions))
     };
     assert_eq!(left_out("squad/dev-v1.1.json"), [(0, 10_570), (19, 10_570)]);
     assert_eq!(left_out("xquad/xquad.en.json"), [(0, 1190), (3, 1190)]);

@@ -15,8 +15,9 @@ use crate::qa::predict::{self, PredictSettings};
 /// Answer the questions of a file
 ///
 /// Writes predictions.json and nbest_predictions.json in the official layout, so that any public
-/// scorer reads them. doc_stride is the distance between the starts of two windows, as in BERT's
-/// run_squad.py; transformers' run_qa.py gives the overlap instead.
+/// scorer reads them, and left_out.json, the ids of questions that the protocol leaves out. doc_stride
+/// is the distance between the starts of two windows, as in BERT's run_squad.py; transformers'
+/// run_qa.py gives the overlap instead.
 ///
 /// triviaqa reads qa/*.json with the documents of evidence/ beside that folder. Its answers are filed by
 /// question id in files of Wikipedia and by ID--FILENAME in files of the web; nbest_predictions.json has the
@@ -39,7 +40,7 @@ pub struct Args {
     settings: SettingsFlags<PredictSettings>,
 }
 
-/// Answers, writes both files and prints their folder.
+/// Answers, writes the files and prints their folder.
 pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let reading = args.reading.reading();
     let settings = args.settings.settings_over(&PredictSettings::for_task(reading.task))?;
@@ -48,26 +49,26 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
     };
-    let (predictions, nbest) = match reading.task {
+    let (device, interrupt) = (context.device, &context.interrupt);
+    let answers = match reading.task {
         Task::TriviaQa => {
             reading.validate()?;
             let mut show = |progress: documents::Progress| show(progress.done, progress.documents);
-            let (device, interrupt) = (context.device, &context.interrupt);
-            let answers =
-                documents::answer(&args.model, &args.input, &settings, device, interrupt, &mut show)?;
-            (answers.predictions, answers.nbest)
+            documents::answer(&args.model, &args.input, &settings, device, interrupt, &mut show)?
         }
         _ => {
             let dataset = reading.read(&args.input)?;
             let mut show = |progress: predict::Progress| show(progress.done, progress.windows);
-            let (device, interrupt) = (context.device, &context.interrupt);
-            let nbest = predict::answer(&args.model, &dataset, &settings, device, interrupt, &mut show)?;
-            (nbest.best(), nbest)
+            predict::answer(&args.model, &dataset, &settings, device, interrupt, &mut show)?
         }
     };
     bar.finish_and_clear();
-    nbest.write(&args.output.join("nbest_predictions.json"))?;
-    predictions.write(&args.output.join("predictions.json"))?;
+    if !answers.left_out.is_empty() {
+        let (input, left_out) = (args.input.display(), answers.left_out.len());
+        let all = answers.predictions.len() + left_out;
+        tracing::warn!("{input}: {left_out} of {all} questions left out by the protocol");
+    }
+    answers.write(&args.output)?;
     Ok(writeln!(io::stdout(), "{}", args.output.display())?)
 }
 

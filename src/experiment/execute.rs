@@ -22,7 +22,7 @@ use crate::model::convert::to_longformer;
 use crate::model::{Config, MaskedLm};
 use crate::process;
 use crate::qa::{documents, predict};
-use crate::text::{BlockFile, Tokenizer, blocks, examples, train_tokenizer};
+use crate::text::{BlockFile, Tokenizer, blocks, examples, train_tokenizer, truncated};
 use crate::train::finetune::{self, FinetuneInputs, TriviaInputs};
 use crate::train::pretrain::{self, PretrainInputs};
 use crate::train::run::{Event, Session};
@@ -33,8 +33,7 @@ use crate::train::{METRICS, wall_clock};
 const BLOCKS: &str = "tokens.blocks";
 pub(super) const PREDICTIONS: &str = "predictions.json";
 /// The questions that the original work's protocol leaves out.
-pub(super) const LEFT_OUT: &str = "left_out.json";
-const NBEST: &str = "nbest_predictions.json";
+pub(super) const LEFT_OUT: &str = truncated::LEFT_OUT_FILE;
 
 /// Runs stages on this machine.
 pub struct Local {
@@ -150,18 +149,14 @@ impl Local {
             place.progress.set_length(all as u64);
             place.progress.set_position(done as u64);
         };
-        let (predictions, nbest) = if questions.task == Task::TriviaQa {
+        let answers = if questions.task == Task::TriviaQa {
             let mut show = |progress: documents::Progress| show(progress.done, progress.documents);
-            let answers = documents::answer(model, file, settings, device, interrupt, &mut show)?;
-            (answers.predictions, answers.nbest)
+            documents::answer(model, file, settings, device, interrupt, &mut show)?
         } else {
             let mut show = |progress: predict::Progress| show(progress.done, progress.windows);
-            let dataset = questions.read(file)?;
-            let nbest = predict::answer(model, &dataset, settings, device, interrupt, &mut show)?;
-            (nbest.best(), nbest)
+            predict::answer(model, &questions.read(file)?, settings, device, interrupt, &mut show)?
         };
-        nbest.write(&place.output.join(NBEST))?;
-        Ok(predictions.write(&place.output.join(PREDICTIONS))?)
+        Ok(answers.write(place.output)?)
     }
 }
 

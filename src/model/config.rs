@@ -152,6 +152,15 @@ impl Config {
         }
     }
 
+    /// The same network with full attention: a Longformer's through its local projections alone, which is
+    /// RoBERTa's (and XLM-R's, which is the same); any other as it is.
+    pub fn dense(self) -> Self {
+        match self.model_type {
+            ModelType::Longformer => Self { model_type: ModelType::Roberta, attention_window: None, ..self },
+            ModelType::Roberta | ModelType::XlmRoberta => self,
+        }
+    }
+
     /// Fails if inputs of `length` tokens are longer than the model's positions reach.
     pub fn check_length(&self, length: usize) -> Result<(), ModelError> {
         if i64::try_from(length).is_ok_and(|length| length <= self.max_length()) {

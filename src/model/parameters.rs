@@ -150,7 +150,7 @@ impl Checkpoint {
     }
 
     /// Checks that nothing was left over but what may be: buffers of old transformers versions, the
-    /// pooler (no head here uses it), second names, and the heads named in `dropped`.
+    /// pooler (no head here uses it), second names, and names with one of `dropped` in them.
     fn finish(&self, dropped: &[&str]) -> Result<(), ModelError> {
         let [position_ids, token_type_ids, pooler] =
             ["embeddings.position_ids", "embeddings.token_type_ids", "pooler."]
@@ -159,7 +159,7 @@ impl Checkpoint {
         let mut without_use = vec![];
         for name in self.weights.names().filter(|name| !self.taken.contains(*name)) {
             let second = self.second_names().into_iter().find(|(second, _)| second == name);
-            if dropped.iter().any(|head| name.starts_with(head)) || name.starts_with(&pooler) {
+            if dropped.iter().any(|part| name.contains(part)) || name.starts_with(&pooler) {
                 without_use.push(name);
             } else if let Some((second, first)) = second
                 && self.weights.contains(&first)
@@ -314,7 +314,7 @@ impl Builder {
     }
 
     /// All parameters, once the source is found to have held what it should: all of them, and
-    /// nothing else but tensors whose names begin with one of `dropped`.
+    /// nothing else but tensors with one of `dropped` in their names.
     pub(super) fn finish(self, dropped: &[&str]) -> Result<Parameters, ModelError> {
         if let Source::Checkpoint(checkpoint) = &self.source {
             if !self.missing.is_empty() {

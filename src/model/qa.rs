@@ -9,7 +9,7 @@ use super::config::{Architecture, Config};
 use super::encoder::{Encoder, Wanted};
 use super::layers::{Linear, Mode, Pass, Precision};
 use super::parameters::{Builder, Checkpoint, Parameters, Part, Source};
-use super::{Batch, ModelError, folder, weights};
+use super::{Attention, Batch, ModelError, folder, weights};
 use crate::random::Seed;
 
 /// Where the question-answering head's weights come from.
@@ -43,30 +43,49 @@ pub struct QuestionAnswering {
 impl QuestionAnswering {
     /// Loads `config.json` and the weights beside it, strictly.
     pub fn load(folder: &Path, head: Head, device: Device) -> Result<Self, ModelError> {
-        let config = Config::read(folder)?;
-        let source = Source::Checkpoint(Checkpoint::new(weights::read(folder)?));
+        Self::load_attending(folder, Attention::default(), head, device)
+    }
+
+    /// As [`QuestionAnswering::load`], but attending as `attention` says. A long model that is made
+    /// [`Attention::Dense`] is a plain RoBERTa of its length from then on, and is saved as one.
+    pub fn load_attending(
+        folder: &Path,
+        attention: Attention,
+        head: Head,
+        device: Device,
+    ) -> Result<Self, ModelError> {
+        let mut config = Config::read(folder)?;
+        let mut dropped = vec![];
+        if attention == Attention::Dense {
+            config = config.dense();
+            dropped.push("_global.");
+        }
         if let Head::FromSeed(seed) = head {
             tracing::info!("{}: question-answering head drawn from seed {}", folder.display(), seed.0);
+            dropped.extend(["lm_head.", "qa_outputs."]);
         }
-        Self::new(config, source, head, device)
+        let source = Source::Checkpoint(Checkpoint::new(weights::read(folder)?));
+        Self::new(config, source, head, &dropped, device)
     }
 
     /// A model with fresh weights, a function of `config` and `seed`.
     pub fn from_seed(config: Config, seed: Seed, device: Device) -> Result<Self, ModelError> {
         config.check(Path::new("config"))?;
-        Self::new(config, Source::Seed(seed), Head::FromSeed(seed), device)
+        Self::new(config, Source::Seed(seed), Head::FromSeed(seed), &[], device)
     }
 
-    fn new(config: Config, source: Source, head: Head, device: Device) -> Result<Self, ModelError> {
+    fn new(
+        config: Config,
+        source: Source,
+        head: Head,
+        dropped: &[&str],
+        device: Device,
+    ) -> Result<Self, ModelError> {
         let mut builder = Builder::new(source, config.model_type.prefix(), config.initializer_range, device);
         let encoder = Encoder::new(&config, &mut builder)?;
-        let dropped: &[&str] = match head {
-            Head::FromCheckpoint => &[],
-            Head::FromSeed(seed) => {
-                builder.draw_from(seed);
-                &["lm_head.", "qa_outputs."]
-            }
-        };
+        if let Head::FromSeed(seed) = head {
+            builder.draw_from(seed);
+        }
         let outputs = builder.linear(Part::Head, "qa_outputs", config.hidden_size, 2)?;
         let parameters = builder.finish(dropped)?;
         Ok(Self { config, parameters, precision: Precision::default(), encoder, outputs })

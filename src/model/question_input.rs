@@ -1,10 +1,9 @@
-//! From a question/context window to a row of a batch: which tokens get global attention.
+//! From a question and its context to a row of a batch: which tokens get global attention.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Config, Sequence};
 use crate::text::TokenId;
-use crate::text::windows::Window;
 
 /// How a long model attends while it is fine-tuned and used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -20,7 +19,7 @@ pub enum Attention {
     Dense,
 }
 
-/// Which tokens of a question/context window are global.
+/// Which tokens of a question and its context are global.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GlobalPolicy {
     /// None: the model attends to every token from every token.
@@ -36,17 +35,12 @@ impl GlobalPolicy {
         if config.attention_window.is_some() { GlobalPolicy::Question } else { GlobalPolicy::Nothing }
     }
 
-    /// The window as the model takes it.
-    pub fn sequence(self, window: &Window) -> Sequence {
-        self.row(&window.input_ids, window.question_end)
-    }
-
     /// The tokens as the model takes them; the first `question_end` of them are `<s>` and the question.
     pub fn row(self, input_ids: &[TokenId], question_end: usize) -> Sequence {
         let global = match self {
             GlobalPolicy::Nothing => Vec::new(),
             GlobalPolicy::Question => (0..question_end).collect(),
         };
-        Sequence { input_ids: input_ids.iter().map(|id| i64::from(id.0)).collect(), global }
+        Sequence { input_ids: input_ids.iter().map(|&id| id.into()).collect(), global }
     }
 }

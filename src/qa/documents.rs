@@ -13,7 +13,7 @@ use tch::Device;
 
 use super::decode::Decoder;
 use super::predict::{self, PredictSettings};
-use super::{NbestAnswer, NbestPredictions, Predictions, QaError};
+use super::{Answers, NbestAnswer, NbestPredictions, Predictions, QaError};
 use crate::corpus::triviaqa::{self, Domain, Evidence, TriviaQa, TriviaQuestion};
 use crate::corpus::{QaDataset, Question};
 use crate::interrupt::Interrupt;
@@ -23,15 +23,6 @@ use crate::text::{TextError, Tokenizer};
 
 /// Forward passes that the documents in memory are enough for, at least: like lengths share a pass.
 const PASSES_AT_ONCE: usize = 8;
-
-/// The answers to a file of questions.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct DocumentAnswers {
-    /// What the official scorer reads: by question id for Wikipedia, by `id--document` for the web.
-    pub predictions: Predictions,
-    /// The best answers from each document, by `id--document`, whatever the domain.
-    pub nbest: NbestPredictions,
-}
 
 /// How far answering is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +45,7 @@ pub fn answer(
     device: Device,
     interrupt: &Interrupt,
     observe: &mut dyn FnMut(Progress),
-) -> Result<DocumentAnswers, QaError> {
+) -> Result<Answers, QaError> {
     let layout = settings.documents()?;
     let (tokenizer, network) = predict::open(model, settings, device)?;
     let data = triviaqa::read(qa_file).map_err(TextError::from)?;
@@ -80,7 +71,7 @@ pub fn answer(
         predict::score_windows(&network, &windows, batch_size, interrupt, &mut observe, &mut decoder)?;
         nbest.questions.extend(decoder.finish().questions);
     }
-    Ok(DocumentAnswers { predictions: official(&data, &nbest), nbest })
+    Ok(Answers { predictions: official(&data, &nbest), nbest, left_out: Vec::new() })
 }
 
 /// The pairs as questions with a context each, named by both.

@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
 use super::decode::{DecodeSettings, Decoder};
-use super::{NbestPredictions, QaError};
+use super::{Answers, QaError, independent};
 use crate::corpus::{QaDataset, Task};
 use crate::interrupt::Interrupt;
 use crate::model::{Batch, GlobalPolicy, Head, Mode, Precision, QuestionAnswering};
 use crate::text::documents::{self, DocumentSettings};
 use crate::text::windows::{self, WINDOW_KEYS, Window};
-use crate::text::{Protocol, Slices, Tokenizer, WindowSettings};
+use crate::text::{Case, Protocol, Slices, TokenId, Tokenizer, WindowSettings, truncated};
 use crate::train::settings::{DOCUMENT_KEYS, PRECISION_KEY, PROTOCOL_KEYS, concat_keys};
 
 /// How questions are answered: windows, then span decoding over all of them. The fields are described
@@ -92,7 +92,10 @@ impl PredictSettings {
                 return Err(QaError::Setting { key, expected: "at least 1", found });
             }
         }
-        Ok(self.windows().validate()?)
+        match self.protocol {
+            Protocol::Standard => Ok(self.windows().validate()?),
+            Protocol::Sagen2021 => Ok(truncated::check_length(self.max_length)?),
+        }
     }
 
     pub(super) fn windows(&self) -> WindowSettings {
@@ -126,7 +129,8 @@ pub struct Progress {
     pub windows: usize,
 }
 
-/// Answers all questions of `dataset` with the fine-tuned model in folder `model`.
+/// Answers the questions of `dataset` with the fine-tuned model in folder `model`: all of them, or under
+/// [`Protocol::Sagen2021`] those that it does not leave out.
 ///
 /// # Errors
 /// A setting that makes no sense, a folder that is no question-answering model, a tokenizer of another vocabulary, windows longer
@@ -138,12 +142,26 @@ pub fn answer(
     device: Device,
     interrupt: &Interrupt,
     observe: &mut dyn FnMut(Progress),
-) -> Result<NbestPredictions, QaError> {
+) -> Result<Answers, QaError> {
     let (tokenizer, network) = open(model, settings, device)?;
-    let windows = windows::of_dataset(dataset, &tokenizer, &settings.windows())?;
-    let mut decoder = Decoder::new(dataset, settings.decode())?;
-    score_windows(&network, &windows, settings.per_device_eval_batch_size, interrupt, observe, &mut decoder)?;
-    Ok(decoder.finish())
+    let batch_size = settings.per_device_eval_batch_size;
+    match settings.protocol {
+        Protocol::Standard => {
+            let windows = windows::of_dataset(dataset, &tokenizer, &settings.windows())?;
+            let mut decoder = Decoder::new(dataset, settings.decode())?;
+            score_windows(&network, &windows, batch_size, interrupt, observe, &mut decoder)?;
+            Ok(Answers::best_of(decoder.finish()))
+        }
+        Protocol::Sagen2021 => {
+            let truncated = truncated::of_dataset(dataset, &tokenizer, settings.max_length)?;
+            let sequences = &truncated.sequences;
+            let inputs = sequences.iter().map(|sequence| (&sequence.input_ids[..], sequence.question_end));
+            let mut answers = independent::Gathered::new(dataset, &tokenizer, sequences);
+            let take = |index, start: &[f32], end: &[f32]| answers.add(index, start, end);
+            score(&network, &inputs.collect::<Vec<_>>(), batch_size, interrupt, observe, take)?;
+            Ok(Answers { left_out: truncated.left_out, ..Answers::best_of(answers.finish()) })
+        }
+    }
 }
 
 /// The fine-tuned model and its tokenizer, which fit each other and the settings.
@@ -153,7 +171,7 @@ pub(super) fn open(
     device: Device,
 ) -> Result<(Tokenizer, QuestionAnswering), QaError> {
     settings.validate()?;
-    let tokenizer = Tokenizer::from_folder(folder)?;
+    let tokenizer = Tokenizer::from_folder(folder)?.with_case(Case::of_setting(settings.do_lowercase));
     let network =
         QuestionAnswering::load(folder, Head::FromCheckpoint, device)?.with_precision(settings.precision);
     tokenizer.check_vocabulary_size(network.config().vocab_size as usize, folder)?;
@@ -161,8 +179,7 @@ pub(super) fn open(
     Ok((tokenizer, network))
 }
 
-/// Runs the model over `windows` and hands their logits to `decoder`. Windows of like length share a
-/// forward pass of `batch_size` rows.
+/// Runs the model over `windows` and hands their logits to `decoder`.
 pub(super) fn score_windows(
     network: &QuestionAnswering,
     windows: &[Window],
@@ -171,24 +188,41 @@ pub(super) fn score_windows(
     observe: &mut dyn FnMut(Progress),
     decoder: &mut Decoder,
 ) -> Result<(), QaError> {
-    let mut by_length: Vec<&Window> = windows.iter().collect();
+    let inputs: Vec<_> = windows.iter().map(|window| (&window.input_ids[..], window.question_end)).collect();
+    let take = |index: usize, start: &[f32], end: &[f32]| decoder.add(&windows[index], start, end);
+    score(network, &inputs, batch_size, interrupt, observe, take)
+}
+
+/// Runs the model over `inputs`, each a sequence and the end of its question, and gives `take` the index and
+/// the start and end logits of each. Sequences of like length share a forward pass of `batch_size` rows.
+fn score(
+    network: &QuestionAnswering,
+    inputs: &[(&[TokenId], usize)],
+    batch_size: usize,
+    interrupt: &Interrupt,
+    observe: &mut dyn FnMut(Progress),
+    mut take: impl FnMut(usize, &[f32], &[f32]) -> Result<(), QaError>,
+) -> Result<(), QaError> {
+    let mut by_length: Vec<_> = inputs.iter().enumerate().collect();
     // The longest first, so that a batch that does not fit in memory fails at once.
-    by_length.sort_by_key(|window| std::cmp::Reverse(window.input_ids.len()));
+    by_length.sort_by_key(|(_, (input_ids, _))| std::cmp::Reverse(input_ids.len()));
     let policy = GlobalPolicy::of(network.config());
     let device = network.parameters().device();
     let mut done = 0;
     for chunk in by_length.chunks(batch_size) {
         interrupt.check()?;
-        let rows: Vec<_> = chunk.iter().map(|window| policy.sequence(window)).collect();
+        let row =
+            |(_, (input_ids, question_end)): &(_, &(&[TokenId], usize))| policy.row(input_ids, *question_end);
+        let rows: Vec<_> = chunk.iter().map(row).collect();
         let batch = Batch::of_sequences(&rows, network.config().pad_token_id, device)?;
         let logits = tch::no_grad(|| network.forward(&batch, Mode::Evaluate))?;
         let (starts, ends) = (rows_of(&logits.start)?, rows_of(&logits.end)?);
-        for ((window, start), end) in chunk.iter().zip(&starts).zip(&ends) {
-            let length = window.input_ids.len();
-            decoder.add(window, &start[..length], &end[..length])?;
+        for (((index, (input_ids, _)), start), end) in chunk.iter().zip(&starts).zip(&ends) {
+            let length = input_ids.len();
+            take(*index, &start[..length], &end[..length])?;
         }
         done += chunk.len();
-        observe(Progress { done, windows: windows.len() });
+        observe(Progress { done, windows: inputs.len() });
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ mod old_offsets;
 mod pieces;
 pub mod protocol;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod token;
 pub mod tokenizer;
 pub mod train_tokenizer;

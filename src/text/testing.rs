@@ -38,6 +38,7 @@ pub(crate) fn byte_level_json(prefix_space: bool, words: bool) -> Value {
         "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": prefix_space, "trim_offsets": true, "use_regex": words},
         "post_processor": {"type": "RobertaProcessing", "sep": ["</s>", 2], "cls": ["<s>", 0],
             "trim_offsets": true, "add_prefix_space": prefix_space},
+        "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
         "model": {"type": "BPE", "vocab": vocabulary, "merges": merges},
     })
 }

@@ -14,8 +14,8 @@ use tokenizers::{Encoding, PreTokenizerWrapper};
 use super::case::{Case, Lowered};
 use super::error::TextError;
 use super::files::TokenizerFiles;
-use super::{offsets, old_offsets};
 use super::token::{CharSpan, TokenId};
+use super::{offsets, old_offsets};
 use crate::digest::Digest;
 
 /// The tokens with a meaning of their own, as RoBERTa, XLM-R and Longformer spell them.

@@ -78,8 +78,7 @@ pub fn of_dataset(
             let question = &dataset.questions[index];
             let context = contexts.get(question.context).unwrap_or(&nothing);
             let tokens = tokenizer.encode_ids(&question.text)?;
-            let (of_question, of_context) =
-                fitting(tokens.len(), context.len(), max_length - SPECIAL_TOKENS);
+            let (of_question, of_context) = fitting(tokens.len(), context.len(), max_length - SPECIAL_TOKENS);
             let special = tokenizer.special();
             let mut input_ids = Vec::with_capacity(of_question + of_context + SPECIAL_TOKENS);
             input_ids.push(special.bos);
@@ -148,7 +147,10 @@ mod tests {
         let (bos, eos) = (tokenizer.special().bos, tokenizer.special().eos);
         let ids = |text| tokenizer.encode_ids(text).unwrap();
         let sequence = &truncated("in Oslo", &[(" where?", &["Oslo"])], 30).sequences[0];
-        assert_eq!(sequence.input_ids, [&[bos], &ids(" where?")[..], &[eos, eos], &ids("in Oslo"), &[eos]].concat());
+        assert_eq!(
+            sequence.input_ids,
+            [&[bos], &ids(" where?")[..], &[eos, eos], &ids("in Oslo"), &[eos]].concat()
+        );
         assert_eq!(sequence.question_end, 8);
         assert_eq!(sequence.answer, Some(TokenSpan { start: 13, end: 16 }));
     }
@@ -164,9 +166,14 @@ mod tests {
 
     #[test]
     fn an_answer_that_begins_or_ends_with_a_space_is_in_no_token_and_its_question_is_left_out() {
-        let all = truncated("in Oslo now", &[("a", &["Oslo"]), ("b", &[" Oslo"]), ("c", &["Oslo "]), ("d", &[])], 30);
+        let all = truncated(
+            "in Oslo now",
+            &[("a", &["Oslo"]), ("b", &[" Oslo"]), ("c", &["Oslo "]), ("d", &[])],
+            30,
+        );
         assert_eq!(all.left_out, ["1", "2"]);
-        let kept: Vec<_> = all.sequences.iter().map(|sequence| (sequence.question, sequence.answer.is_some())).collect();
+        let kept: Vec<_> =
+            all.sequences.iter().map(|sequence| (sequence.question, sequence.answer.is_some())).collect();
         assert_eq!(kept, [(0, true), (3, false)]);
     }
 

@@ -7,12 +7,12 @@ use tch::Device;
 use super::documents::{DocumentObjective, DocumentSteps};
 use super::run::{self, Plan, Session};
 use super::settings::FinetuneSettings;
-use super::spans::{SpanObjective, SpanSteps};
+use super::spans::{SpanExample, SpanObjective, SpanSteps};
 use super::{TrainError, identity};
 use crate::corpus::QaDataset;
 use crate::digest::Digest;
 use crate::model::{GlobalPolicy, Head, QuestionAnswering};
-use crate::text::{Tokenizer, examples, windows};
+use crate::text::{Case, Protocol, Tokenizer, examples, truncated, windows};
 
 /// What fine-tuning reads.
 pub struct FinetuneInputs<'a> {
@@ -36,7 +36,8 @@ pub struct TriviaInputs<'a> {
 
 /// Fine-tunes the model in `inputs.model` and saves the result as a model folder at `output`.
 ///
-/// The answer head is new, drawn from the seed. Checkpoints, `metrics.jsonl` and TensorBoard events
+/// The answer head is new, drawn from the seed. The ids of questions that the protocol leaves out go to
+/// `left_out.json` in `work`. Checkpoints, `metrics.jsonl` and TensorBoard events
 /// go to `work`; the same call with the same `work` goes on where an earlier one stopped.
 pub fn run(
     inputs: &FinetuneInputs,
@@ -47,13 +48,26 @@ pub fn run(
     session: &mut Session,
 ) -> Result<(), TrainError> {
     let (tokenizer, model) = open(inputs.model, settings, device)?;
-    let windows = windows::of_dataset(inputs.train, &tokenizer, &settings.windows())?;
     // Without any answer a model would be taught that there never is one.
-    if windows.iter().all(|window| window.answer.is_none()) {
-        let what = inputs.train_file.display().to_string();
-        return Err(TrainError::Empty { what, unit: "question with an answer" });
+    if inputs.train.questions.iter().all(|question| question.answers.is_empty()) {
+        return Err(nothing_to_learn(inputs, "question with an answer"));
     }
-    let mut steps = SpanSteps::new(&windows, GlobalPolicy::of(model.config()), settings);
+    let (windows, truncated);
+    let examples: Vec<SpanExample> = match settings.protocol {
+        Protocol::Standard => {
+            windows = windows::of_dataset(inputs.train, &tokenizer, &settings.windows())?;
+            windows.iter().map(SpanExample::of_window).collect()
+        }
+        Protocol::Sagen2021 => {
+            truncated = truncated::of_dataset(inputs.train, &tokenizer, settings.max_length)?;
+            report_left_out(inputs, &truncated.left_out, work)?;
+            truncated.sequences.iter().map(SpanExample::of_truncated).collect()
+        }
+    };
+    if examples.is_empty() {
+        return Err(nothing_to_learn(inputs, "question whose answer is in its tokens"));
+    }
+    let mut steps = SpanSteps::new(examples, GlobalPolicy::of(model.config()), settings);
     let identity = identity::of_run("finetune", settings, &[inputs.model, inputs.train_file])?;
     let plan = plan(settings, steps.max_steps(), identity);
     let objective = SpanObjective { model };
@@ -104,10 +118,11 @@ fn open(
     device: Device,
 ) -> Result<(Tokenizer, QuestionAnswering), TrainError> {
     settings.validate()?;
-    let tokenizer = Tokenizer::from_folder(folder)?;
+    let case = Case::of_setting(settings.do_lowercase);
+    let tokenizer = Tokenizer::from_folder(folder)?.with_case(case);
     let head = Head::FromSeed(settings.optimization.seed);
-    let model =
-        QuestionAnswering::load(folder, head, device)?.with_precision(settings.optimization.precision);
+    let model = QuestionAnswering::load_attending(folder, settings.attention, head, device)?
+        .with_precision(settings.optimization.precision);
     tokenizer.check_vocabulary_size(model.config().vocab_size as usize, folder)?;
     model.config().check_length(settings.max_length)?;
     Ok((tokenizer, model))
@@ -115,4 +130,17 @@ fn open(
 
 fn plan(settings: &FinetuneSettings, max_steps: u64, identity: Digest) -> Plan {
     Plan { optimization: settings.optimization.clone(), max_steps, eval_steps: 0, identity }
+}
+
+fn nothing_to_learn(inputs: &FinetuneInputs, unit: &'static str) -> TrainError {
+    TrainError::Empty { what: inputs.train_file.display().to_string(), unit }
+}
+
+/// Says how many questions the protocol leaves out, and which in a file in `work`.
+fn report_left_out(inputs: &FinetuneInputs, ids: &[String], work: &Path) -> Result<(), TrainError> {
+    if !ids.is_empty() {
+        let (file, all) = (inputs.train_file.display(), inputs.train.questions.len());
+        tracing::warn!("{file}: {} of {all} questions left out: their answer is in no token", ids.len());
+    }
+    Ok(truncated::write_left_out(ids, work)?)
 }

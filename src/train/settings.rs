@@ -12,7 +12,9 @@ use crate::model::{Attention, Precision};
 use crate::random::Seed;
 use crate::text::documents::refuse_variants;
 use crate::text::windows::WINDOW_KEYS;
-use crate::text::{DocumentSettings, ExampleSettings, MaskingSettings, Protocol, Slices, WindowSettings};
+use crate::text::{
+    DocumentSettings, ExampleSettings, MaskingSettings, Protocol, Slices, WindowSettings, truncated,
+};
 
 /// Continued masked-language-model pretraining; defaults as in the Longformer conversion recipe
 /// (Beltagy et al. 2020) with the values that Sagen (2021) used.
@@ -308,10 +310,15 @@ impl FinetuneSettings {
     pub fn validate(&self) -> Result<(), TrainError> {
         self.optimization.validate()?;
         positive("num_train_epochs", self.num_train_epochs)?;
-        at_least_one("max_question_length", self.max_question_length as u64)?;
         at_least_one("max_document_length", self.max_document_length as u64)?;
         at_least_one("max_answer_spans", self.max_answer_spans as u64)?;
-        Ok(self.windows().validate()?)
+        match self.protocol {
+            Protocol::Standard => {
+                at_least_one("max_question_length", self.max_question_length as u64)?;
+                Ok(self.windows().validate()?)
+            }
+            Protocol::Sagen2021 => Ok(truncated::check_length(self.max_length)?),
+        }
     }
 }
 

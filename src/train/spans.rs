@@ -1,5 +1,9 @@
 //! The question-answering objective: the start and the end of the answer, each one token of a
-//! window (Devlin et al. 2019, section 4.2).
+//! sequence (Devlin et al. 2019, section 4.2).
+//!
+//! The loss of an optimizer step is the mean cross-entropy over its labels, starts and ends together. A
+//! label that was cut off with the end of a context is no label. (transformers takes the mean over starts
+//! and the mean over ends of each forward pass, then the mean of those: the same where nothing is cut off.)
 
 use tch::{Device, Tensor};
 
@@ -9,9 +13,21 @@ use super::run::{Objective, Step};
 use super::settings::FinetuneSettings;
 use crate::interrupt::Interrupt;
 use crate::model::{Batch, GlobalPolicy, Mode, Parameters, QuestionAnswering, Sequence};
-use crate::text::windows::Window;
+use crate::text::{TokenId, Truncated, Window};
 
-/// Windows of one forward pass and the answers in them, on the host.
+/// A label that nothing is learned from; cross-entropy's own name for it.
+const IGNORED: i64 = -100;
+
+/// A sequence and where the answer is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpanExample<'a> {
+    input_ids: &'a [TokenId],
+    question_end: usize,
+    start: Option<usize>,
+    end: Option<usize>,
+}
+
+/// Sequences of one forward pass and the answers in them, on the host.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpanMicroBatch {
     rows: Vec<Sequence>,
@@ -19,19 +35,48 @@ pub struct SpanMicroBatch {
     ends: Vec<i64>,
 }
 
-/// Windows for fine-tuning, at which step.
+/// Sequences for fine-tuning, at which step.
 pub struct SpanSteps<'a> {
-    windows: &'a [Window],
+    examples: Vec<SpanExample<'a>>,
     policy: GlobalPolicy,
     settings: &'a FinetuneSettings,
     batches: Batches,
 }
 
+impl<'a> SpanExample<'a> {
+    /// A window; one without the answer points at `<s>`.
+    pub fn of_window(window: &'a Window) -> Self {
+        let (start, end) = window.answer.map_or((0, 0), |span| (span.start, span.end));
+        Self {
+            input_ids: &window.input_ids,
+            question_end: window.question_end,
+            start: Some(start),
+            end: Some(end),
+        }
+    }
+
+    /// A sequence of the original work; what is cut off is not learned.
+    pub fn of_truncated(sequence: &'a Truncated) -> Self {
+        let label =
+            |position: Option<usize>| position.filter(|&position| position < sequence.input_ids.len());
+        Self {
+            input_ids: &sequence.input_ids,
+            question_end: sequence.question_end,
+            start: label(sequence.answer.map(|span| span.start)),
+            end: label(sequence.answer.map(|span| span.end)),
+        }
+    }
+
+    fn labels(&self) -> usize {
+        usize::from(self.start.is_some()) + usize::from(self.end.is_some())
+    }
+}
+
 impl<'a> SpanSteps<'a> {
-    /// All `windows` (at least one), in the order that the seed gives.
-    pub fn new(windows: &'a [Window], policy: GlobalPolicy, settings: &'a FinetuneSettings) -> Self {
-        let batches = Batches::new(windows.len(), &settings.optimization, settings.num_train_epochs);
-        Self { windows, policy, settings, batches }
+    /// All `examples` (at least one), in the order that the seed gives.
+    pub fn new(examples: Vec<SpanExample<'a>>, policy: GlobalPolicy, settings: &'a FinetuneSettings) -> Self {
+        let batches = Batches::new(examples.len(), &settings.optimization, settings.num_train_epochs);
+        Self { examples, policy, settings, batches }
     }
 
     /// Optimizer steps for all epochs.
@@ -41,27 +86,27 @@ impl<'a> SpanSteps<'a> {
 
     /// The data of optimizer step `step`, counted from 0.
     pub fn at(&mut self, step: u64) -> Step<SpanMicroBatch> {
-        let mut windows: Vec<_> =
-            self.batches.at(step).into_iter().map(|example| &self.windows[example]).collect();
+        let mut examples: Vec<_> =
+            self.batches.at(step).into_iter().map(|example| self.examples[example]).collect();
         // Like lengths go together: less padding, and the step's gradient is the same.
-        windows.sort_by_key(|window| window.input_ids.len());
-        let chunks = windows.chunks(self.settings.optimization.per_device_train_batch_size);
+        examples.sort_by_key(|example| example.input_ids.len());
+        let chunks = examples.chunks(self.settings.optimization.per_device_train_batch_size);
         Step {
             micro_batches: chunks.map(|chunk| self.micro_batch(chunk)).collect(),
-            terms: windows.len(),
-            tokens: windows.iter().map(|window| window.input_ids.len()).sum(),
+            terms: examples.iter().map(SpanExample::labels).sum(),
+            tokens: examples.iter().map(|example| example.input_ids.len()).sum(),
         }
     }
 
-    fn micro_batch(&self, windows: &[&Window]) -> SpanMicroBatch {
-        // A window without the answer points at <s>.
-        let answers =
-            windows.iter().map(|window| window.answer.map_or((0, 0), |span| (span.start, span.end)));
-        let (starts, ends) = answers.map(|(start, end)| (start as i64, end as i64)).unzip();
+    fn micro_batch(&self, examples: &[SpanExample]) -> SpanMicroBatch {
+        let label = |position: Option<usize>| position.map_or(IGNORED, |position| position as i64);
         SpanMicroBatch {
-            rows: windows.iter().map(|window| self.policy.sequence(window)).collect(),
-            starts,
-            ends,
+            rows: examples
+                .iter()
+                .map(|example| self.policy.row(example.input_ids, example.question_end))
+                .collect(),
+            starts: examples.iter().map(|example| label(example.start)).collect(),
+            ends: examples.iter().map(|example| label(example.end)).collect(),
         }
     }
 }
@@ -79,14 +124,14 @@ impl Objective for SpanObjective {
         self.model.parameters()
     }
 
-    /// Per window the mean of the cross-entropies of start and end over the window's real tokens.
+    /// The cross-entropies of all labels, each over the real tokens of its sequence.
     fn loss_sum(&self, micro_batch: &SpanMicroBatch) -> Result<Tensor, TrainError> {
         let device = self.parameters().device();
         let batch = Batch::of_sequences(&micro_batch.rows, self.model.config().pad_token_id, device)?;
         let logits = self.model.forward(&batch, Mode::Train)?;
         let padding = batch.attention_mask.logical_not();
         let loss = |logits: &Tensor, labels| cross_entropy_sum(&mask_out(logits, &padding), labels, device);
-        Ok((loss(&logits.start, &micro_batch.starts)? + loss(&logits.end, &micro_batch.ends)?) / 2.0)
+        Ok(loss(&logits.start, &micro_batch.starts)? + loss(&logits.end, &micro_batch.ends)?)
     }
 
     /// Nothing: models are compared by their predictions, made after training.
@@ -100,8 +145,8 @@ pub(super) fn mask_out(logits: &Tensor, padding: &Tensor) -> Tensor {
     logits.masked_fill(padding, f64::NEG_INFINITY)
 }
 
-/// `logits`: `[batch, length]` f32, padding at minus infinity; `labels`: `[batch]` positions.
+/// `logits`: `[batch, length]` f32, padding at minus infinity; `labels`: `[batch]` positions or [`IGNORED`].
 fn cross_entropy_sum(logits: &Tensor, labels: &[i64], device: Device) -> Result<Tensor, TrainError> {
     let labels = Tensor::f_from_slice(labels)?.to_device(device);
-    Ok(logits.f_cross_entropy_loss(&labels, None::<&Tensor>, tch::Reduction::Sum, -100, 0.0)?)
+    Ok(logits.f_cross_entropy_loss(&labels, None::<&Tensor>, tch::Reduction::Sum, IGNORED, 0.0)?)
 }
