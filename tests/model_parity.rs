@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use longqa::model::{
-    Batch, Head, MaskedLm, MaskedPositions, Mode, ModelError, Parameters, QuestionAnswering,
+    Attention, Batch, Head, MaskedLm, MaskedPositions, Mode, ModelError, Parameters, QuestionAnswering,
 };
 use longqa::random::Seed;
 use tch::{Device, Kind, Tensor};
@@ -147,6 +147,58 @@ fn question_answering_models_equal_those_of_transformers_forward_and_backward() 
         loss.backward();
         golden.assert_gradients("qa", "qa_outputs", model.parameters());
     }
+}
+
+/// Golden file made by `tests/golden/dense_attention.py`.
+#[test]
+fn a_long_model_with_dense_attention_is_the_roberta_of_its_local_projections() {
+    let golden = Golden::open("longformer");
+    let dense = golden.folder.with_file_name("dense.safetensors");
+    let dense = Golden {
+        folder: golden.folder.clone(),
+        tensors: Tensor::read_safetensors(dense).unwrap().into_iter().collect(),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    write_with_qa_head(&golden, folder.path());
+    let load = |folder: &Path, attention| {
+        QuestionAnswering::load_attending(folder, attention, Head::FromCheckpoint, Device::Cpu).unwrap()
+    };
+    let check = |model: &QuestionAnswering| {
+        let logits = model.forward(&golden.batch(), Mode::Evaluate).unwrap();
+        dense.assert_close("qa.start", &logits.start);
+        dense.assert_close("qa.end", &logits.end);
+    };
+    let model = load(folder.path(), Attention::Dense);
+    check(&model);
+
+    // Saved, it needs no setting, and has the names that transformers' RoBERTa has.
+    let saved = tempfile::tempdir().unwrap();
+    model.save(saved.path()).unwrap();
+    for attention in [Attention::SlidingWindowGlobal, Attention::Dense] {
+        check(&load(saved.path(), attention));
+    }
+    let tensors = Tensor::read_safetensors(saved.path().join("model.safetensors")).unwrap();
+    let mut ours: Vec<&str> = tensors.iter().map(|(name, _)| name.as_str()).collect();
+    ours.sort_unstable();
+    let theirs: Vec<String> = serde_json::from_str(include_str!("golden/model_parity/dense.json")).unwrap();
+    assert_eq!(ours, theirs);
+    let config: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(saved.path().join("config.json")).unwrap()).unwrap();
+    assert_eq!(config["model_type"], "roberta");
+    assert_eq!(config["architectures"], serde_json::json!(["RobertaForQuestionAnswering"]));
+    assert_eq!(config["max_position_embeddings"], 132);
+    assert_eq!(config.get("attention_window"), None);
+}
+
+#[test]
+fn a_model_without_windows_is_dense_already() {
+    let golden = Golden::open("xlm-roberta");
+    let folder = tempfile::tempdir().unwrap();
+    write_with_qa_head(&golden, folder.path());
+    let (attention, head) = (Attention::Dense, Head::FromCheckpoint);
+    let model = QuestionAnswering::load_attending(folder.path(), attention, head, Device::Cpu).unwrap();
+    golden.assert_close("qa.start", &model.forward(&golden.batch(), Mode::Evaluate).unwrap().start);
+    assert_eq!(model.config().model_type.name(), "xlm-roberta");
 }
 
 /// The golden masked language model's encoder, with the golden question-answering head.

@@ -22,7 +22,7 @@ use crate::model::convert::to_longformer;
 use crate::model::{Config, MaskedLm};
 use crate::process;
 use crate::qa::{documents, predict};
-use crate::text::{BlockFile, Tokenizer, blocks, examples, train_tokenizer, truncated};
+use crate::text::{BlockFile, Tokenizer, blocks, examples, train_tokenizer};
 use crate::train::finetune::{self, FinetuneInputs, TriviaInputs};
 use crate::train::pretrain::{self, PretrainInputs};
 use crate::train::run::{Event, Session};
@@ -32,8 +32,6 @@ use crate::train::{METRICS, wall_clock};
 /// The file that a blocks stage leaves.
 const BLOCKS: &str = "tokens.blocks";
 pub(super) const PREDICTIONS: &str = "predictions.json";
-/// The questions that the original work's protocol leaves out.
-pub(super) const LEFT_OUT: &str = truncated::LEFT_OUT_FILE;
 
 /// Runs stages on this machine.
 pub struct Local {

@@ -1,12 +1,10 @@
 //! The body of a score stage: answers against gold ones, by the rules of the task or, where the original
 //! work's protocol was followed, by SQuAD's for every task.
 
-use std::collections::HashSet;
-use std::fs;
 use std::path::Path;
 
 use super::StageFailure;
-use super::execute::{LEFT_OUT, PREDICTIONS};
+use super::execute::PREDICTIONS;
 use super::outcome::{self, Chance, QuestionOutcome, ScoreOutcome};
 use super::run::Place;
 use super::stage::Role;
@@ -14,8 +12,9 @@ use super::works::Scoring;
 use crate::corpus::triviaqa::TriviaQa;
 use crate::corpus::{QaDataset, Task, miniature, triviaqa};
 use crate::qa::metrics::{Evaluation, GoldQuestion};
-use crate::qa::{Gold, Predictions, Rules, chance, metrics};
+use crate::qa::{Gold, Predictions, Rules, chance, metrics, predictions};
 use crate::text::Protocol;
+use crate::text::truncated::LEFT_OUT_FILE;
 
 /// Scores the predictions that `place` has.
 pub(super) fn score(scoring: &Scoring, place: &Place) -> Result<(), StageFailure> {
@@ -23,7 +22,7 @@ pub(super) fn score(scoring: &Scoring, place: &Place) -> Result<(), StageFailure
     let gold = GoldFile::read(scoring, file)?;
     let folder = place.input(Role::Predictions)?;
     let predictions = Predictions::read(&folder.join(PREDICTIONS))?;
-    let left_out = left_out(scoring.protocol, folder)?;
+    let left_out = predictions::read_ids(&folder.join(LEFT_OUT_FILE))?;
     let rules = match scoring.protocol {
         Protocol::Sagen2021 => Rules::Squad,
         Protocol::Standard => Rules::of(&scoring.questions, file)?,
@@ -38,14 +37,6 @@ pub(super) fn score(scoring: &Scoring, place: &Place) -> Result<(), StageFailure
         chance: gold.chance()?,
     };
     Ok(outcome::write_scores(place.output, &scores, &gold.outcomes(&answers, &evaluation))?)
-}
-
-/// The questions that the original work's protocol could not lay into tokens.
-fn left_out(protocol: Protocol, folder: &Path) -> Result<HashSet<String>, StageFailure> {
-    match protocol {
-        Protocol::Standard => Ok(HashSet::new()),
-        Protocol::Sagen2021 => Ok(serde_json::from_slice(&fs::read(folder.join(LEFT_OUT))?)?),
-    }
 }
 
 /// Gold answers: about one context each, or found in any of several documents.

@@ -150,3 +150,48 @@ fn cross_entropy_sum(logits: &Tensor, labels: &[i64], device: Device) -> Result<
     let labels = Tensor::f_from_slice(labels)?.to_device(device);
     Ok(logits.f_cross_entropy_loss(&labels, None::<&Tensor>, tch::Reduction::Sum, IGNORED, 0.0)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::TokenSpan;
+
+    fn truncated(length: usize, answer: Option<(usize, usize)>) -> Truncated {
+        Truncated {
+            question: 0,
+            input_ids: vec![TokenId(5); length],
+            question_end: 2,
+            answer: answer.map(|(start, end)| TokenSpan { start, end }),
+        }
+    }
+
+    #[test]
+    fn what_was_cut_off_is_no_label_and_no_term() {
+        let mut settings = FinetuneSettings::default();
+        settings.optimization.per_device_train_batch_size = 4;
+        settings.optimization.gradient_accumulation_steps = 1;
+        let sequences = [
+            truncated(6, Some((3, 5))),
+            truncated(7, Some((4, 7))),
+            truncated(8, Some((9, 9))),
+            truncated(9, None),
+        ];
+        let examples = sequences.iter().map(SpanExample::of_truncated).collect();
+        let step = SpanSteps::new(examples, GlobalPolicy::Nothing, &settings).at(0);
+        assert_eq!((step.terms, step.tokens), (3, 6 + 7 + 8 + 9));
+        let [batch] = &step.micro_batches[..] else { panic!("one pass") };
+        assert_eq!(batch.starts, [3, 4, IGNORED, IGNORED]);
+        assert_eq!(batch.ends, [5, IGNORED, IGNORED, IGNORED]);
+    }
+
+    #[test]
+    fn a_label_that_is_none_adds_nothing_to_the_loss() {
+        let logits = Tensor::from_slice(&[0.0f32, 1.0, 2.0, 3.0]).view([2, 2]);
+        let loss =
+            |labels: &[i64]| cross_entropy_sum(&logits, labels, Device::Cpu).unwrap().double_value(&[]);
+        let right = (1.0 + (-1.0f64).exp()).ln();
+        assert!((loss(&[1, IGNORED]) - right).abs() < 1e-6);
+        assert!((loss(&[1, 1]) - 2.0 * right).abs() < 1e-6);
+        assert_eq!(loss(&[IGNORED, IGNORED]), 0.0);
+    }
+}

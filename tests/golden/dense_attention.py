@@ -1,4 +1,4 @@
-"""Writes model_parity/dense.safetensors for tests/dense.rs: transformers' RobertaForQuestionAnswering with
+"""Writes model_parity/dense.safetensors for tests/model_parity.rs: transformers' RobertaForQuestionAnswering with
 the weights of model_parity/longformer, which model_parity.py wrote, and its question-answering head: the
 local projections with full attention, the global ones left out. The names of its tensors are kept too.
 
