@@ -15,6 +15,7 @@ mod plan_text;
 mod predict;
 mod pretrain;
 mod reading_flags;
+mod report;
 mod reproduce;
 mod score;
 mod settings_flags;
@@ -59,6 +60,7 @@ enum Command {
     Predict(predict::Args),
     Pretrain(pretrain::Args),
     Score(score::Args),
+    Report(report::Args),
     Reproduce(reproduce::Args),
     Status(status::Args),
 }
@@ -88,6 +90,7 @@ pub fn main() -> ExitCode {
             Command::Predict(args) => predict::run(args, &context),
             Command::Pretrain(args) => pretrain::run(args, &context),
             Command::Score(args) => score::run(args, &context),
+            Command::Report(args) => report::run(args, &context),
             Command::Reproduce(args) => reproduce::run(args, &context),
             Command::Status(args) => status::run(args, &context),
         }

@@ -13,6 +13,8 @@ use crate::experiment::run::{Outcome, Runner, Todo};
 use crate::experiment::{Experiment, Plan, Store};
 use crate::fetch::Settings;
 use crate::interrupt::Interrupted;
+use crate::report::published;
+use crate::report::runs::{self, KeptRuns, Record};
 use crate::report::{Report, ResultsFolder, write_manifest};
 
 /// Run an experiment: whatever of it is not in the stage store yet, then its tables
@@ -67,8 +69,8 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     }
     let folder = args.results.clone().unwrap_or_else(|| PathBuf::from("results").join(&experiment.name));
     // Before hours of work, not after them.
-    let results = ResultsFolder::open(&folder)?;
-    Report::collect(&experiment, &plan, &store)?;
+    let results = ResultsFolder::open(&folder, "results")?;
+    published::numbers(&experiment.published.sources)?;
     if todo.missing.is_empty() {
         tracing::info!("all {} stages that the results need are done; nothing to run", todo.present.len());
     } else {
@@ -85,11 +87,12 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         outcome => outcome?,
     };
 
-    let report = Report::collect(&experiment, &plan, &store)?;
-    report.write(&results)?;
+    let record = Record::collect(&experiment, &plan, &store)?;
+    KeptRuns::of(results.path()).write(&record, &runs::predictions(&plan, &store))?;
+    let report = Report::of(&record)?;
+    let page = report.write(&results)?;
     write_manifest(&results, &experiment, lock.digest(), &plan, &store, &provenance)?;
-    io::stdout().lock().write_all(report.text().as_bytes())?;
-    tracing::info!("tables and manifest are in {}", results.path().display());
+    writeln!(io::stdout().lock(), "{}\n{}", report.text(), page.display())?;
     failures(&plan, &outcome)
 }
 

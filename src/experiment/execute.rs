@@ -31,7 +31,8 @@ use crate::train::{METRICS, wall_clock};
 
 /// The file that a blocks stage leaves.
 const BLOCKS: &str = "tokens.blocks";
-pub(super) const PREDICTIONS: &str = "predictions.json";
+/// The file of answers that a predict stage leaves.
+pub const PREDICTIONS: &str = "predictions.json";
 
 /// Runs stages on this machine.
 pub struct Local {

@@ -1,16 +1,16 @@
-//! The results folder of an experiment: its tables as CSV, and the manifest that leads from each
-//! number to how it was made.
+//! The results folder of an experiment: tables, figures, the page, and the manifest that leads from
+//! each number to how it was made.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::published::{self, Published};
-use super::{ReportError, depth, pretraining, runs, table};
+use super::ReportError;
 use crate::digest::Digest;
-use crate::durable::{self, WriteError};
+use crate::durable;
 use crate::experiment::provenance::Provenance;
+use crate::experiment::stage::Stage;
 use crate::experiment::store::State;
 use crate::experiment::{Experiment, Plan, Store};
 
@@ -22,78 +22,19 @@ pub struct ResultsFolder {
 
 impl ResultsFolder {
     /// Makes the folder if it is not there and tries to write in it, so that hours of work do not
-    /// end at a read-only disk.
-    pub fn open(path: &Path) -> Result<Self, ReportError> {
+    /// end at a read-only disk. `flag` is the one that chooses the folder.
+    pub fn open(path: &Path, flag: &'static str) -> Result<Self, ReportError> {
         let open = || {
             fs::create_dir_all(path)?;
             tempfile::tempfile_in(path).map(drop)
         };
-        open().map_err(|source| ReportError::ResultsFolder { path: path.to_owned(), source })?;
+        open().map_err(|source| ReportError::ResultsFolder { path: path.to_owned(), flag, source })?;
         Ok(Self { path: path.to_owned() })
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    fn csv(&self, name: &str, headings: &[&str], rows: &[Vec<String>]) -> Result<(), WriteError> {
-        durable::write_with(&self.path.join(name), |file| {
-            let mut writer = csv::Writer::from_writer(file);
-            writer.write_record(headings)?;
-            rows.iter().try_for_each(|row| writer.write_record(row))?;
-            writer.flush()
-        })
-    }
-}
-
-/// All tables of an experiment, from what is finished.
-#[derive(Debug)]
-pub struct Report {
-    runs: Vec<runs::Run>,
-    table: Vec<table::Row>,
-    depths: Vec<depth::Row>,
-    pretraining: Vec<pretraining::Row>,
-}
-
-impl Report {
-    /// Reads the outcomes of the finished stages of `plan` in `store`.
-    pub fn collect(experiment: &Experiment, plan: &Plan, store: &Store) -> Result<Self, ReportError> {
-        let published: Vec<Published> = published::numbers(&experiment.published.sources)?;
-        let runs = runs::collect(plan, store)?;
-        Ok(Self {
-            table: table::table(&runs, &published),
-            depths: depth::rows_of(&runs),
-            pretraining: pretraining::collect(plan, store, &published)?,
-            runs,
-        })
-    }
-
-    /// Writes the tables, each file whole or not at all.
-    pub fn write(&self, folder: &ResultsFolder) -> Result<(), ReportError> {
-        folder.csv("runs.csv", &runs::HEADINGS, &runs::rows(&self.runs))?;
-        folder.csv("table.csv", &table::HEADINGS, &table::rows(&self.table))?;
-        folder.csv("depth.csv", &depth::HEADINGS, &depth::rows(&self.depths))?;
-        let headings = pretraining::headings(&self.pretraining);
-        let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
-        folder.csv("pretraining.csv", &headings, &pretraining::rows(&self.pretraining))?;
-        Ok(())
-    }
-
-    /// The tables for people.
-    pub fn text(&self) -> String {
-        let mut parts = Vec::new();
-        if !self.pretraining.is_empty() {
-            parts.push(format!("Pretraining\n{}", pretraining::text(&self.pretraining)));
-        }
-        if !self.table.is_empty() {
-            parts.push(format!("Question answering, percent\n{}", table::text(&self.table)));
-        }
-        if !self.depths.is_empty() {
-            let title = "Exact match by where in the document the answer begins, percent";
-            parts.push(format!("{title}\n{}", depth::text(&self.depths)));
-        }
-        parts.join("\n")
     }
 }
 
@@ -134,7 +75,7 @@ pub fn write_manifest(
     Ok(durable::write_with(&folder.path.join("manifest.json"), write)?)
 }
 
-fn unfinished(stage: &crate::experiment::stage::Stage, state: &str, failure: Value) -> Value {
+fn unfinished(stage: &Stage, state: &str, failure: Value) -> Value {
     json!({
         "state": state,
         "failure": failure,

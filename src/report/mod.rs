@@ -1,24 +1,24 @@
-//! Tables of an experiment's results, and the manifest behind them.
+//! Tables, figures and a page of an experiment's results, and the manifest behind them.
 //!
-//! | file | what a row is |
+//! | in `results/<experiment>/` | what |
 //! |---|---|
-//! | `runs.csv` | one model, task, language, seed and metric |
-//! | `table.csv` | mean and deviation over seeds, or a published number |
-//! | `depth.csv` | the questions whose answer begins in one part of their document |
-//! | `pretraining.csv` | one evaluation of a language model |
-//! | `manifest.json` | (no table) everything known of every stage |
+//! | `report.html` | everything on one page, [`page`] |
+//! | `tables/` | the [`tables`] as CSV, Markdown and LaTeX |
+//! | `figures/` | the [`figures`] as SVG and PNG |
+//! | `runs/` | the [`runs`] that all this is made from, to be merged with other machines' |
+//! | `manifest.json` | everything known of every stage |
 
-mod aligned;
-pub mod depth;
 mod error;
+pub mod figures;
 mod folder;
-pub mod pretraining;
+pub mod groups;
+pub mod page;
 pub mod published;
 pub mod runs;
 pub mod statistics;
-pub mod table;
-#[cfg(test)]
-mod tests;
+pub mod tables;
+mod written;
 
 pub use error::ReportError;
-pub use folder::{Report, ResultsFolder, write_manifest};
+pub use folder::{ResultsFolder, write_manifest};
+pub use written::Report;

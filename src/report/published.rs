@@ -8,6 +8,9 @@ use super::ReportError;
 /// The file that the program was built with.
 const BUILT_IN: &str = include_str!("../../results/published.csv");
 
+/// The name of bits per character among metrics.
+pub const BITS_PER_CHARACTER: &str = "bits_per_character";
+
 /// One published number.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Published {
@@ -37,6 +40,11 @@ impl Published {
     /// How the number was obtained, `dev 384/128`.
     pub fn protocol(&self) -> String {
         format!("{} {}", self.split, self.setting)
+    }
+
+    /// Tokens of a window or block: the number at the front of the setting.
+    pub fn max_length(&self) -> Option<usize> {
+        self.setting.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
     }
 }
 
@@ -72,7 +80,7 @@ fn read(text: &str) -> Result<Vec<Published>, ReportError> {
 fn long_name(metric: &str) -> &str {
     match metric {
         "em" => "exact_match",
-        "bpc" => "bits_per_character",
+        "bpc" => BITS_PER_CHARACTER,
         other => other,
     }
 }
