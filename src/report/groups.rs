@@ -64,6 +64,27 @@ pub struct Estimate {
     pub interval: Option<Interval>,
 }
 
+/// A number over seeds, of some of a pool's questions.
+#[derive(Debug)]
+pub struct Part {
+    /// Mean, deviation and number of seeds.
+    pub summary: Summary,
+    stratum: Stratum,
+}
+
+impl Part {
+    /// How many questions there are.
+    pub fn questions(&self) -> usize {
+        self.stratum.units.len()
+    }
+
+    /// With the 95 % interval, all questions drawn alike.
+    pub fn estimate(self) -> Estimate {
+        let interval = statistics::interval(&Arm(vec![self.stratum])).map(percent);
+        Estimate { summary: self.summary, interval }
+    }
+}
+
 impl<'a> Pool<'a> {
     /// A group by itself.
     pub fn one(group: &Group<'a>) -> Self {
@@ -114,34 +135,26 @@ impl<'a> Pool<'a> {
         Some(Estimate { summary, interval: statistics::interval(&arm).map(percent) })
     }
 
-    /// A metric in percent over those questions that are `wanted`, whatever their language, and how
-    /// many these are.
-    pub fn estimate_of(
-        &self,
-        metric: Metric,
-        wanted: impl Fn(&Question) -> bool,
-    ) -> Option<(Estimate, usize)> {
+    /// A metric in percent over those questions that are `wanted`, whatever their language; none if
+    /// there are none.
+    pub fn part(&self, metric: Metric, wanted: impl Fn(&Question) -> bool) -> Option<Part> {
         let seeds = self.seeds();
-        let mut units = Vec::new();
-        let mut scores = vec![Vec::new(); seeds.len()];
         let mut numbers = Units::default();
+        let mut part = Stratum { units: Vec::new(), scores: vec![Vec::new(); seeds.len()] };
         for group in &self.members {
-            for (seed, scores) in zip(&seeds, &mut scores) {
+            for (seed, scores) in zip(&seeds, &mut part.scores) {
                 let outcomes = group.run(*seed)?.outcomes.as_ref()?;
                 let answered = zip(&outcomes.questions.questions, outcomes.values(metric));
                 let kept = answered.filter(|(question, _)| wanted(question));
                 if *seed == seeds[0] {
-                    units.extend(kept.clone().map(|(question, _)| numbers.of(&question.id)));
+                    part.units.extend(kept.clone().map(|(question, _)| numbers.of(&question.id)));
                 }
                 scores.extend(kept.map(|(_, score)| *score));
             }
         }
-        let count = units.len();
         let means: Option<Vec<f64>> =
-            scores.iter().map(|scores| Some(100.0 * Summary::of(scores)?.mean)).collect();
-        let summary = Summary::of(&means?)?;
-        let arm = Arm(vec![Stratum { units, scores }]);
-        Some((Estimate { summary, interval: statistics::interval(&arm).map(percent) }, count))
+            part.scores.iter().map(|scores| Some(100.0 * Summary::of(scores)?.mean)).collect();
+        Some(Part { summary: Summary::of(&means?)?, stratum: part })
     }
 
     /// How far this pool is from another with the same languages in the same order, in percent,

@@ -118,7 +118,7 @@ fn chart<Belongs: Fn(&Question) -> bool>(
 ) -> Option<Lines> {
     let series = pools.iter().map(|(pool, label)| {
         let points = places.iter().filter_map(|(x, belongs)| {
-            let (estimate, _) = pool.estimate_of(Metric::F1, belongs)?;
+            let estimate = pool.part(Metric::F1, belongs)?.estimate();
             Some(Mark { x: *x, y: estimate.summary.mean, interval: estimate.interval })
         });
         Series { label: label.clone(), points: points.collect() }

@@ -41,12 +41,15 @@ pub fn merge(records: Vec<(PathBuf, Record)>) -> Result<Record, ReportError> {
 }
 
 fn both(first: Header, second: Header) -> Header {
-    let joined = |first: String, second: String, between: &str| {
-        if first.split(between).any(|part| part == second) {
-            first
-        } else {
-            format!("{first}{between}{second}")
-        }
+    let name = if first.name.split(" + ").any(|name| name == second.name) {
+        first.name
+    } else {
+        format!("{} + {}", first.name, second.name)
+    };
+    let description = if first.description.contains(&second.description) {
+        first.description
+    } else {
+        format!("{} {}", first.description, second.description)
     };
     let published = match (first.published.is_empty(), second.published.is_empty()) {
         // None means all.
@@ -57,12 +60,7 @@ fn both(first: Header, second: Header) -> Header {
             [first.published, new].concat()
         }
     };
-    Header {
-        name: joined(first.name, second.name, " + "),
-        description: joined(first.description, second.description, " "),
-        published,
-        written: first.written.max(second.written),
-    }
+    Header { name, description, published, written: first.written.max(second.written) }
 }
 
 /// Task, model and languages: what a table has a row for.

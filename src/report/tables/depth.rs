@@ -4,7 +4,7 @@
 use super::scores::heading;
 use super::table::{Column, Kind, Table, Value};
 use crate::experiment::plan::Cell;
-use crate::report::groups::{Estimate, Group, Pool};
+use crate::report::groups::{Group, Part, Pool};
 use crate::report::runs::{Metric, Question};
 
 /// Documents are divided into this many parts of equal length.
@@ -31,23 +31,22 @@ pub(super) fn table(groups: &[Group]) -> Table {
         for (part, scores) in parts.iter().enumerate() {
             let mut row = names(group.cell);
             row.extend([part, part + 1].map(|edge| Value::Number(edge as f64 / PARTS as f64)));
-            row.push(Value::Count(scores.map_or(0, |(_, questions)| questions) as u64));
-            row.push(scores.map_or(Value::Empty, |([_, f1], _)| Some(f1.summary.count).into()));
-            row.extend([0, 1].map(|at| Value::from(scores.map(|(metrics, _)| metrics[at]))));
+            row.push(Value::Count(scores.as_ref().map_or(0, |[_, f1]| f1.questions()) as u64));
+            row.push(scores.as_ref().map(|[_, f1]| f1.summary.count).into());
+            let spread = |part: &Part| Value::Spread(part.summary.mean, part.summary.sd);
+            row.extend([0, 1].map(|at| scores.as_ref().map_or(Value::Empty, |parts| spread(&parts[at]))));
             table.rows.push(row);
         }
-        let means = parts.iter().map(|scores| scores.map(|([_, f1], _)| f1.summary.mean).into());
+        let means = parts.iter().map(|scores| scores.as_ref().map(|[_, f1]| f1.summary.mean).into());
         overview.rows.push(names(group.cell).into_iter().chain(means).collect());
     }
     table.for_people = Some(Box::new(overview.with_note(note)));
     table
 }
 
-fn scores(pool: &Pool, part: usize) -> Option<([Estimate; 2], usize)> {
+fn scores(pool: &Pool, part: usize) -> Option<[Part; 2]> {
     let there = |question: &Question| part_of(question) == Some(part);
-    let (exact_match, questions) = pool.estimate_of(Metric::ExactMatch, there)?;
-    let (f1, _) = pool.estimate_of(Metric::F1, there)?;
-    Some(([exact_match, f1], questions))
+    Some([pool.part(Metric::ExactMatch, there)?, pool.part(Metric::F1, there)?])
 }
 
 const NAMES: [&str; 5] = ["task", "context_language", "language", "model", "protocol"];
@@ -61,7 +60,7 @@ fn columns() -> Vec<Column> {
     let mut columns: Vec<Column> = NAMES.map(Column::text).into();
     columns.extend(["depth_from", "depth_to"].map(|name| Column::new(name, name, Kind::Number(1))));
     columns.extend(["questions", "seeds"].map(Column::count));
-    columns.extend(Metric::ALL.map(|metric| Column::new(metric.name(), heading(metric), Kind::Estimate)));
+    columns.extend(Metric::ALL.map(|metric| Column::new(metric.name(), heading(metric), Kind::Spread)));
     columns
 }
 

@@ -71,7 +71,7 @@ fn csv_names(column: &Column) -> Vec<String> {
     let name = &column.name;
     let endings: &[&str] = match column.kind {
         Kind::Estimate => &["", "_sd", "_ci_low", "_ci_high"],
-        Kind::Published => &["", "_sd"],
+        Kind::Spread => &["", "_sd"],
         Kind::Text | Kind::Count | Kind::Number(_) => &[""],
     };
     endings.iter().map(|ending| format!("{name}{ending}")).collect()
@@ -85,7 +85,7 @@ fn csv_cells(column: &Column, value: &Value) -> Vec<String> {
         Value::Text(text) => vec![text.clone()],
         Value::Count(count) => vec![count.to_string()],
         Value::Number(value) => vec![number(*value)],
-        Value::Published(mean, sd) => vec![number(*mean), optional(*sd)],
+        Value::Spread(mean, sd) => vec![number(*mean), optional(*sd)],
         Value::Estimate(estimate) => {
             let (low, high) = (estimate.interval.map(|at| at.low), estimate.interval.map(|at| at.high));
             let summary = estimate.summary;
@@ -107,7 +107,7 @@ fn written(column: &Column, value: &Value) -> String {
             let decimals = if let Kind::Number(decimals) = column.kind { decimals } else { 2 };
             format!("{value:.decimals$}")
         }
-        Value::Published(mean, sd) => spread(*mean, *sd),
+        Value::Spread(mean, sd) => spread(*mean, *sd),
         Value::Estimate(estimate) => {
             let interval = estimate.interval.map(|at| format!(" [{:.1}, {:.1}]", at.low, at.high));
             spread(estimate.summary.mean, estimate.summary.sd) + &interval.unwrap_or_default()
@@ -151,7 +151,7 @@ mod tests {
             Column::text("model"),
             Column::text("rules"),
             Column::new("f1", "F1", Kind::Estimate),
-            Column::new("published_f1", "published F1", Kind::Published),
+            Column::new("published_f1", "published F1", Kind::Spread),
             Column::count("seeds"),
         ];
         let estimate = Estimate {

@@ -39,7 +39,7 @@ fn columns() -> Vec<Column> {
     };
     let theirs = |metric: Metric| {
         let name = metric.name();
-        Column::new(format!("published_{name}"), format!("published {}", heading(metric)), Kind::Published)
+        Column::new(format!("published_{name}"), format!("published {}", heading(metric)), Kind::Spread)
     };
     let [em, f1] = Metric::ALL;
     vec![
@@ -103,7 +103,7 @@ fn row(row: &Beside) -> Vec<Value> {
         Beside::Ours(_, Some(score)) | Beside::Also(_, score) | Beside::Theirs(score) => {
             values.extend([Value::text(score.source), Value::text(&score.protocol)]);
             let theirs =
-                |metric| score.value(metric).map_or(Value::Empty, |(mean, sd)| Value::Published(mean, sd));
+                |metric| score.value(metric).map_or(Value::Empty, |(mean, sd)| Value::Spread(mean, sd));
             values.extend(Metric::ALL.map(theirs));
             values.push(score.seeds.into());
         }

@@ -42,8 +42,8 @@ pub enum Kind {
     Number(usize),
     /// Mean, deviation, interval: four columns of CSV.
     Estimate,
-    /// A mean and its deviation as others published them: two columns of CSV.
-    Published,
+    /// Mean and deviation: two columns of CSV.
+    Spread,
 }
 
 /// What stands in a cell.
@@ -60,7 +60,7 @@ pub enum Value {
     /// A number over seeds.
     Estimate(Estimate),
     /// A mean and perhaps its deviation.
-    Published(f64, Option<f64>),
+    Spread(f64, Option<f64>),
 }
 
 impl Column {
