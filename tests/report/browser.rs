@@ -132,15 +132,3 @@ fn a_page_that_is_wide_loud_or_curious_is_found_out() {
     assert_eq!(found[0]["figures"][0], 0);
     assert_eq!(found[0]["requests"][0], "http://127.0.0.1:9/x.png");
 }
-
-#[test]
-fn zzz_keep() {
-    let folder = Path::new("/root/w/reportrun/fixture");
-    let record = fixture::record();
-    let begun = std::time::Instant::now();
-    let report = Report::of(&record).unwrap();
-    eprintln!("of {:?}", begun.elapsed());
-    report.write(&ResultsFolder::open(folder, "output").unwrap()).unwrap();
-    eprintln!("written {:?}", begun.elapsed());
-    fs::write(folder.join("text.txt"), report.text()).unwrap();
-}

@@ -1,0 +1,134 @@
+//! The real files through everything that longqa does with them: a tiny model with XLM-R's vocabulary is
+//! trained for a few steps, answers every question of SQuAD dev, XQuAD, TyDi QA dev and the sample of
+//! TriviaQA, and is scored and reported. What it scores means nothing; that every question counts does.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use flate2::read::GzDecoder;
+use longqa::corpus::{Reading, Task, tydiqa};
+use longqa::model::{Config, MaskedLm, ModelType};
+use longqa::random::Seed;
+use longqa::text::{Tokenizer, WindowSettings, windows};
+use serde::Deserialize;
+use tch::Device;
+
+mod support;
+
+#[derive(Deserialize)]
+struct Golden {
+    #[serde(flatten)]
+    settings: BTreeMap<String, serde_json::Value>,
+    counts: BTreeMap<String, Counts>,
+}
+
+#[derive(Deserialize, Debug, PartialEq)]
+struct Counts {
+    questions: usize,
+    windows: usize,
+}
+
+fn golden() -> Golden {
+    serde_json::from_str(include_str!("golden/window_counts.json")).unwrap()
+}
+
+/// XLM-R's tokenizer as far as it could be rebuilt, in a folder of its own.
+fn put_tokenizer(mirror: &Path, folder: &Path) -> Tokenizer {
+    fs::create_dir_all(folder).unwrap();
+    let from = mirror.join("tokenizers/xlm-roberta-base/tokenizer.reconstructed.json");
+    fs::copy(from, folder.join("tokenizer.json")).unwrap();
+    Tokenizer::from_folder(folder).unwrap()
+}
+
+#[test]
+fn every_language_has_the_questions_and_windows_counted_elsewhere() {
+    let Some(mirror) = support::mirror() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let tokenizer = put_tokenizer(&mirror, folder.path());
+    let golden = golden();
+    let number = |key: &str| golden.settings[key].as_u64().unwrap() as usize;
+    let settings = WindowSettings {
+        max_length: number("max_length"),
+        doc_stride: number("doc_stride"),
+        max_question_length: number("max_question_length"),
+    };
+    let read = |name: &str| {
+        let (task, path, language) = match name.split_once(' ') {
+            Some((_, language)) => {
+                let named = tydiqa::Language::ALL.into_iter().find(|known| known.name() == language);
+                let path = "tydiqa-goldp/tydiqa-goldp-v1.1-dev.json".to_owned();
+                (Task::TydiQa, path, named.map(|known| known.code().to_owned()))
+            }
+            None if name.starts_with("xquad") => (Task::Xquad, format!("xquad/{name}"), None),
+            None => (Task::Squad, format!("squad/{name}"), None),
+        };
+        let dataset = Reading { language, ..Reading::of(task) }.read(&mirror.join(path)).unwrap();
+        let windows = windows::of_dataset(&dataset, &tokenizer, &settings).unwrap().len();
+        Counts { questions: dataset.questions.len(), windows }
+    };
+    for (name, expected) in &golden.counts {
+        assert_eq!(&read(name), expected, "{name}");
+    }
+    let questions = |start: &str| -> Vec<usize> {
+        let named = golden.counts.iter().filter(|(name, _)| name.starts_with(start));
+        named.map(|(_, counts)| counts.questions).collect()
+    };
+    assert_eq!(questions("dev"), [10_570]);
+    assert_eq!(questions("xquad"), [1_190; 12]);
+    assert_eq!(questions("tydiqa").iter().sum::<usize>(), 5_077);
+}
+
+#[test]
+fn every_real_question_is_answered_scored_and_reported() {
+    let Some(mirror) = support::mirror() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let model = place.path().join("model");
+    let tokenizer = put_tokenizer(&mirror, &model);
+    let config = Config {
+        vocab_size: tokenizer.vocabulary_size() as i64,
+        hidden_size: 8,
+        num_hidden_layers: 1,
+        num_attention_heads: 2,
+        intermediate_size: 16,
+        max_position_embeddings: 386,
+        ..Config::base(ModelType::XlmRoberta)
+    };
+    MaskedLm::from_seed(config, Seed(1), Device::Cpu).unwrap().save(&model).unwrap();
+    let archive = fs::File::open(mirror.join("triviaqa/triviaqa-sample.tgz")).unwrap();
+    tar::Archive::new(GzDecoder::new(archive)).unpack(place.path().join("triviaqa")).unwrap();
+    fs::write(place.path().join("x.toml"), include_str!("experiments/real.toml")).unwrap();
+
+    let output = Command::new(env!("CARGO_BIN_EXE_longqa"))
+        .args(["reproduce", "x.toml", "--offline", "--mirror"])
+        .arg(&mirror)
+        .current_dir(place.path())
+        .env("LONGQA_CACHE", place.path().join("cache"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let results = place.path().join("results/real");
+    let mut runs = csv::Reader::from_path(results.join("tables/runs.csv")).unwrap();
+    let headings = runs.headers().unwrap().clone();
+    let column = |name: &str| headings.iter().position(|heading| heading == name).unwrap();
+    let (task, language, questions) = (column("task"), column("language"), column("questions"));
+    let exact_match = column("exact_match");
+    let mut found: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for run in runs.records().map(Result::unwrap) {
+        let score: f64 = run[exact_match].parse().unwrap();
+        assert!((0.0..=100.0).contains(&score), "{run:?}");
+        let counts = found.entry(run[task].to_owned()).or_default();
+        counts.push(run[questions].parse().unwrap());
+        assert!(!run[language].is_empty());
+    }
+    assert_eq!(found["squad"], [10_570]);
+    assert_eq!(found["sq3"], [2_067]);
+    assert_eq!(found["xquad"], [1_190; 12]);
+    assert_eq!(found["xq3"], [240; 12]);
+    assert_eq!(found["tydiqa"].iter().sum::<usize>(), 5_077);
+    assert_eq!((found["tydiqa"].len(), found["triviaqa"].as_slice()), (9, &[2][..]));
+    assert!(found["sagen"][0] <= 10_570, "what cannot be laid into tokens is left out");
+    assert!(fs::read_to_string(results.join("report.html")).unwrap().contains("tydiqa"));
+}
