@@ -11,7 +11,7 @@ use longqa::corpus::triviaqa::{self, Domain};
 use longqa::corpus::{CorpusError, Task};
 use longqa::interrupt::Interrupt;
 use longqa::qa::predict::PredictSettings;
-use longqa::qa::{Predictions, QaError, Rules, documents};
+use longqa::qa::{Answers, Predictions, QaError, Rules, documents};
 use longqa::text::aliases::Aliases;
 use longqa::text::examples::{self, ExampleSettings};
 use longqa::text::{DocumentFile, Slices, TextError, Tokenizer};
@@ -227,7 +227,7 @@ impl Ground {
         Ok(output)
     }
 
-    fn predict(&self, model: &Path, file: &Path) -> Result<documents::DocumentAnswers, QaError> {
+    fn predict(&self, model: &Path, file: &Path) -> Result<Answers, QaError> {
         let settings = PredictSettings {
             max_length: tiny::MAX_LENGTH,
             max_question_length: 20,
