@@ -13,7 +13,7 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::error::TextError;
-use super::token::TokenId;
+use super::token::{CharSpan, TokenId};
 use super::tokenizer::Tokenizer;
 use super::windows::{SPECIAL_TOKENS, TokenSpan};
 use crate::corpus::{Answer, QaDataset};
@@ -118,11 +118,7 @@ fn fitting(question: usize, context: usize, room: usize) -> (usize, usize) {
 }
 
 /// The answer's first and last token, if the context's tokens begin at `context_position`.
-fn positions(
-    answer: &Answer,
-    context: &[(TokenId, super::CharSpan)],
-    context_position: usize,
-) -> Option<TokenSpan> {
+fn positions(answer: &Answer, context: &[(TokenId, CharSpan)], context_position: usize) -> Option<TokenSpan> {
     let token_at =
         |character: usize| context.iter().position(|(_, span)| (span.start..span.end).contains(&character));
     let (first, last) = (token_at(answer.start)?, token_at(answer.end().checked_sub(1)?)?);
@@ -192,7 +188,7 @@ mod tests {
     }
 
     proptest! {
-        /// One token at a time from the longer of the two; of equal ones in turn, the question first.
+        /// One token at a time from the longer of the two; of equal ones from the one that was shorter.
         #[test]
         fn the_longer_part_is_cut_first(question in 0usize..40, context in 0usize..40, room in 2usize..50) {
             let (mut of_question, mut of_context) = (question, context);
