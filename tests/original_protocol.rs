@@ -88,9 +88,10 @@ fn questions_left_out_are_named_and_the_others_answered_and_scored() {
         assert_eq!((Some(only.text.as_str()), only.probability), (best.get(id), 1.0));
     }
 
-    let paths = [("--gold", &file), ("--predictions", &answers.join("predictions.json"))];
-    let scores = longqa(&["score", "--task", "squad"], &paths.map(|(flag, path)| (flag, path.as_path())));
-    assert!(scores.contains("\"exact_match\""), "{scores}");
+    let (best, left_out) = (answers.join("predictions.json"), answers.join("left_out.json"));
+    let paths = [("--gold", file.as_path()), ("--predictions", &best), ("--left_out", &left_out)];
+    let scores = longqa(&["score", "--task", "squad"], &paths);
+    assert!(scores.contains("\"exact_match\"") && scores.contains("\"total\": 7"), "{scores}");
 
     // The standard protocol leaves nothing out, and says so in the same place.
     let arguments = ["predict", "--max_length", "64", "--max_question_length", "16"];
