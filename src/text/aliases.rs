@@ -120,9 +120,10 @@ fn words(text: &str) -> impl Iterator<Item = Word> {
                 continue;
             }
             let (mut end, mut to) = (start + 1, from + first.len_utf8());
-            while class == Class::Letter {
-                let continues = |&(_, (_, character)): &(usize, (usize, char))| Class::of(character) == class;
-                let Some((place, (byte, character))) = characters.next_if(continues) else { break };
+            let belongs = |&(_, (_, next)): &(usize, (usize, char))| {
+                class == Class::Letter && Class::of(next) == Class::Letter
+            };
+            while let Some((place, (byte, character))) = characters.next_if(belongs) {
                 (end, to) = (place + 1, byte + character.len_utf8());
             }
             let text = text.get(from..to).unwrap_or_default().to_lowercase();

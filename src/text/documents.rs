@@ -209,8 +209,10 @@ fn whole_words(text: &str, bytes: usize) -> &str {
     if text.len() <= bytes.saturating_mul(2) {
         return text;
     }
-    let start = text.get(..text.floor_char_boundary(bytes)).unwrap_or(text);
-    start.rfind(char::is_whitespace).map_or("", |space| start[..space].trim_end())
+    // A place inside a letter is moved to its beginning.
+    let end = (0..=bytes).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    let space = text[..end].rfind(char::is_whitespace).unwrap_or(0);
+    text[..space].trim_end()
 }
 
 #[cfg(test)]
