@@ -123,8 +123,10 @@ fn the_real_sample_becomes_training_examples() {
     }
 }
 
+type Counts = (usize, u64, usize, usize, usize);
+
 /// Counted apart from this crate, with the tokenizer of transformers.
-const EXPECTED: [(&str, &str, (usize, u64, usize, usize, usize)); 4] = [
+const EXPECTED: [(&str, &str, Counts); 4] = [
     ("wikipedia-train", "long", (7, 0, 7, 28, 29)),
     ("wikipedia-train", "short", (7, 0, 59, 28, 29)),
     ("web-train", "long", (7, 0, 7, 17, 18)),

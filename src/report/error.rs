@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::durable::WriteError;
 use crate::experiment::ExperimentError;
+use crate::experiment::family::Difference;
 
 /// An error of reading outcomes, merging runs or writing tables.
 #[derive(Debug, thiserror::Error)]
@@ -57,10 +58,13 @@ pub enum ReportError {
     },
     /// Runs of one cell that differ in more than the seed.
     #[error(
-        "{cell} is not the same in {} and {}: `{what}` is {here} in the first and {there} in the second; \
+        "{cell} is not the same in {} and {}: `{}` is {} in the first and {} in the second; \
          only runs that differ in nothing but the seed are merged",
         first.display(),
-        second.display()
+        second.display(),
+        difference.what,
+        difference.first,
+        difference.second
     )]
     OtherSettings {
         /// One results folder.
@@ -70,11 +74,7 @@ pub enum ReportError {
         /// Model, task and language.
         cell: String,
         /// The first setting or input that differs.
-        what: String,
-        /// Its value in the first.
-        here: String,
-        /// Its value in the second.
-        there: String,
+        difference: Box<Difference>,
     },
     /// One run with two results.
     #[error(

@@ -2,7 +2,7 @@
 //! the Longformer's `scripts/triviaqa.py` writes them, and where in them the answer stands.
 //!
 //! Of a document the first `max_document_length` tokens are read: as much as fits beside the question,
-//! or all of it in [windows](super::windows). Where `doc_stride` is longer than a window, windows
+//! or all of it in [windows]. Where `doc_stride` is longer than a window, windows
 //! follow one another without overlapping. (That script's setting of the same name is the overlap.)
 //!
 //! For training, every place of the answer counts, the first `max_answer_spans` of them. The script

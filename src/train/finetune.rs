@@ -77,7 +77,7 @@ pub fn run(
     Ok(tokenizer.save_to(output, settings.max_length)?)
 }
 
-/// As [`run`], on TriviaQA's documents; `watch` is told how far the making of training examples is.
+/// As [`run()`], on TriviaQA's documents; `watch` is told how far the making of training examples is.
 pub fn run_triviaqa(
     inputs: &TriviaInputs,
     settings: &FinetuneSettings,

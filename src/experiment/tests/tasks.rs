@@ -40,7 +40,7 @@ fn cells<'a>(plan: &'a Plan, task: &str) -> Vec<&'a Cell> {
     plan.cells.iter().filter(|cell| cell.task == task).collect()
 }
 
-fn read_file<'a>(plan: &'a Plan, stage: usize, role: Role) -> (&'a str, Option<&'a str>) {
+fn read_file(plan: &Plan, stage: usize, role: Role) -> (&str, Option<&str>) {
     let input = plan.stages[stage].inputs.iter().find(|input| input.role == role).unwrap();
     (&plan.stages[input.stage].title, input.file.as_deref())
 }

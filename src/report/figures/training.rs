@@ -65,9 +65,12 @@ fn bits_per_character(record: &Record) -> Vec<Figure> {
     corpora.into_iter().filter_map(draw).collect()
 }
 
+/// A model and the stages that trained it, one for each seed.
+type Trained<'a> = (&'a str, Vec<StageKey>);
+
 /// A figure for each task, a line for each model: the mean over seeds.
 fn finetuning_loss(record: &Record) -> Vec<Figure> {
-    let mut tasks: Vec<(&str, Vec<(&str, Vec<StageKey>)>)> = Vec::new();
+    let mut tasks: Vec<(&str, Vec<Trained>)> = Vec::new();
     for run in &record.runs {
         let (task, model, key) = (run.cell.task.as_str(), run.cell.model.as_str(), run.keys.finetune);
         let at = tasks.iter().position(|(name, _)| *name == task).unwrap_or_else(|| {

@@ -160,9 +160,11 @@ fn same_questions(first: (&Run, &Path), second: (&Run, &Path)) -> Result<(), Rep
             first: first.1.to_owned(),
             second: second.1.to_owned(),
             cell: described(second.0),
-            what: "questions".to_owned(),
-            here: here.to_string(),
-            there: there.to_string(),
+            difference: Box::new(Difference {
+                what: "questions".to_owned(),
+                first: here.to_string(),
+                second: there.to_string(),
+            }),
         }),
         _ => Ok(()),
     }
@@ -176,13 +178,11 @@ fn agree(
 ) -> Result<(), ReportError> {
     match families.difference(first.1, families, second.1) {
         None => Ok(()),
-        Some(Difference { what, first: here, second: there }) => Err(ReportError::OtherSettings {
+        Some(difference) => Err(ReportError::OtherSettings {
             first: first.0.to_owned(),
             second: second.0.to_owned(),
             cell,
-            what,
-            here,
-            there,
+            difference: Box::new(difference),
         }),
     }
 }
