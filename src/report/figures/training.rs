@@ -1,6 +1,6 @@
 //! The course of pretraining and of fine-tuning.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::figure::Figure;
 use super::lines::{Lines, Mark, Series};
@@ -68,11 +68,15 @@ fn bits_per_character(record: &Record) -> Vec<Figure> {
 /// A model and the stages that trained it, one for each seed.
 type Trained<'a> = (&'a str, Vec<StageKey>);
 
-/// A figure for each task, a line for each model: the mean over seeds.
+/// A figure for each task that has trainings of its own, a line for each model: the mean over seeds.
 fn finetuning_loss(record: &Record) -> Vec<Figure> {
     let mut tasks: Vec<(&str, Vec<Trained>)> = Vec::new();
+    let mut first_task: HashMap<StageKey, &str> = HashMap::new();
     for run in &record.runs {
         let (task, model, key) = (run.cell.task.as_str(), run.cell.model.as_str(), run.keys.finetune);
+        if *first_task.entry(key).or_insert(task) != task {
+            continue;
+        }
         let at = tasks.iter().position(|(name, _)| *name == task).unwrap_or_else(|| {
             tasks.push((task, Vec::new()));
             tasks.len() - 1

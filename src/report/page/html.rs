@@ -46,7 +46,7 @@ pub fn html(record: &Record, tables: &[Table], figures: &[Figure]) -> String {
                     @if !figures.is_empty() {
                         section #figures aria-labelledby="figures-title" {
                             h2 #figures-title { "Figures" }
-                            @for figure in figures { (drawn(figure)) }
+                            div.figures { @for figure in figures { (drawn(figure)) } }
                         }
                     }
                     section #tables aria-labelledby="tables-title" {
