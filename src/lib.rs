@@ -22,9 +22,9 @@
 //! | [`report`] | CSV tables |
 //! | [`cli`] | one file per subcommand |
 //!
-//! Under all of them lie seven small modules: [`causes`] (what is behind an error), [`digest`]
+//! Under all of them lie eight small modules: [`causes`] (what is behind an error), [`digest`]
 //! (SHA-256), [`durable`] (files that are whole or absent), [`interrupt`] (Ctrl-C as a value),
-//! [`process`] (its memory and libraries), [`random`] (randomness without state) and [`native`]
+//! [`process`] (its memory and libraries), [`process_lock`] (one process at a time), [`random`] (randomness without state) and [`native`]
 //! (everything `unsafe`).
 
 pub mod causes;
@@ -38,6 +38,7 @@ pub mod interrupt;
 pub mod model;
 pub mod native;
 pub mod process;
+pub mod process_lock;
 pub mod qa;
 pub mod random;
 pub mod report;

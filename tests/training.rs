@@ -1,6 +1,7 @@
 //! Training as a whole: runs that are stopped, split, broken or fed nonsense.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,6 +11,7 @@ use std::time::Duration;
 use longqa::corpus::{Answer, QaDataset, Question};
 use longqa::interrupt::Interrupt;
 use longqa::model::{Precision, weights};
+use longqa::process_lock::ProcessLock;
 use longqa::random::{Purpose, Seed};
 use longqa::text::{BlockFile, Tokenizer, blocks};
 use longqa::train::finetune::{self, FinetuneInputs};
@@ -199,6 +201,23 @@ fn a_program_killed_at_random_moments_ends_with_the_bits_of_one_never_killed() {
     assert!(kills > 0, "the program ended before it could be killed once");
     assert_eq!(tiny::weights(&ground.at("killed")), tiny::weights(&ground.at("whole")));
     assert_eq!(metrics(&ground.at("killed")), metrics(&ground.at("whole")));
+}
+
+#[test]
+fn of_two_programs_that_train_into_one_folder_the_second_waits_and_says_for_whom() {
+    let ground = Ground::new(0.0);
+    let held = ground.at("both.lock");
+    let first = ProcessLock::acquire(&held, "training into both", |_| (), &Interrupt::default()).unwrap();
+    let mut second = program(&ground, "both", Command::new(env!("CARGO_BIN_EXE_longqa")));
+    let mut second = second.env("RUST_LOG", "warn").stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(second.stderr.as_mut().unwrap()).read_line(&mut said).unwrap();
+    let expected =
+        format!("waiting for another longqa (process {}), which is training into", std::process::id());
+    assert!(said.contains(&expected) && said.contains("both.lock"), "{said}");
+    assert_eq!(fs::read_dir(ground.at("both")).unwrap().count(), 0, "it has written nothing");
+    drop(first);
+    assert!(second.wait().unwrap().success());
 }
 
 #[test]

@@ -44,6 +44,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let reading = args.reading.reading();
     let settings = args.settings.settings_over(&FinetuneSettings::for_task(reading.task))?;
     training::refuse_to_replace(&args.model, &args.output_dir)?;
+    let _claim = training::claim(&args.output_dir, &context.interrupt)?;
     let (model, train_file, output) = (&args.model, &args.train_file, &args.output_dir);
     match reading.task {
         Task::TriviaQa => {

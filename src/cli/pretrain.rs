@@ -42,6 +42,7 @@ pub struct Args {
 pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let settings = args.settings.settings()?;
     training::refuse_to_replace(&args.model, &args.output_dir)?;
+    let _claim = training::claim(&args.output_dir, &context.interrupt)?;
     settings.validate()?;
     let tokenizer = Tokenizer::from_folder(&args.model)?;
     let cache = Cache::default_for_user()?.blocks();

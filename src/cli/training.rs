@@ -1,11 +1,14 @@
 //! What `pretrain` and `finetune` share: a session whose events are shown.
 
+use std::fs;
 use std::path::Path;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Context;
+use crate::interrupt::Interrupt;
+use crate::process_lock::ProcessLock;
 use crate::train::run::{Event, Session};
 use crate::train::{TrainError, wall_clock};
 
@@ -20,6 +23,17 @@ pub fn refuse_to_replace(model: &Path, output: &Path) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// Takes `output` for this process, waiting for another that trains into it: two would mix their
+/// checkpoints. The lock lies beside the folder, which others may copy or hash.
+pub fn claim(output: &Path, interrupt: &Interrupt) -> anyhow::Result<ProcessLock> {
+    fs::create_dir_all(output).with_context(|| format!("--output_dir: {}", output.display()))?;
+    let mut lock = output.canonicalize()?.into_os_string();
+    lock.push(".lock");
+    let work = format!("training into {}", output.display());
+    let waiting = |message: &str| tracing::warn!("{message}");
+    Ok(ProcessLock::acquire(Path::new(&lock), &work, waiting, interrupt)?)
 }
 
 /// Runs `work` in a session that shows its progress on stderr.

@@ -11,13 +11,13 @@ use super::error::FetchError;
 use super::http;
 use super::lock::{Archive, ArchiveFormat, Content, Entry, Lock, Member, Pin, RemoteFile};
 use super::lock_toml;
-use super::process_lock::ProcessLock;
 use super::progress::Progress;
 use super::settings::Settings;
 use super::unpack;
 use crate::digest::Digest;
 use crate::durable;
 use crate::interrupt::Interrupt;
+use crate::process_lock::ProcessLock;
 
 /// What the person who adds an entry says about it.
 #[derive(Debug, Clone)]
@@ -64,7 +64,8 @@ pub fn draft(
     for url in &draft.urls {
         let alone = RemoteFile { urls: vec![url.clone()], bytes: None, pin: Pin::Unverified, ..file.clone() };
         let waiting = |message: &str| progress.aside(|| tracing::info!("{message}"));
-        let _lock = ProcessLock::acquire(&cache.lock(alone.key()), &draft.name, waiting, interrupt)?;
+        let work = format!("fetching {}", draft.name);
+        let _lock = ProcessLock::acquire(&cache.lock(alone.key()), &work, waiting, interrupt)?;
         let found = downloader.download(&alone, &alone.urls)?;
         match file.pin {
             Pin::Sha256(expected) if expected != found => {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::digest::Digest;
 use crate::durable::WriteError;
 use crate::interrupt::Interrupted;
+use crate::process_lock::LockError;
 
 /// Why something named in the lock is not on disk.
 #[derive(Debug, thiserror::Error)]
@@ -182,6 +183,15 @@ pub enum FetchError {
     /// The user asked to stop; what has arrived is kept.
     #[error("fetch stopped")]
     Interrupted(#[from] Interrupted),
+}
+
+impl From<LockError> for FetchError {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Io { path, source } => FetchError::io(&path, source),
+            LockError::Interrupted(interrupted) => interrupted.into(),
+        }
+    }
 }
 
 impl FetchError {

@@ -19,13 +19,13 @@ use super::folder::Sums;
 use super::http;
 use super::lock::{Archive, Content, Entry, Member, Pin, RemoteFile};
 use super::mirror::{FolderMirror, Mirror};
-use super::process_lock::ProcessLock;
 use super::progress::Progress;
 use super::settings::{Network, Settings, Unverified};
 use super::unpack;
 use crate::digest::{Digest, Hasher};
 use crate::durable::PendingFolder;
 use crate::interrupt::Interrupt;
+use crate::process_lock::ProcessLock;
 
 /// Something that is on disk now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -355,7 +355,8 @@ impl Run<'_> {
 
     fn lock(&self, key: Digest, purpose: &str) -> Result<ProcessLock, FetchError> {
         let waiting = |message: &str| self.progress.aside(|| tracing::info!("{message}"));
-        ProcessLock::acquire(&self.cache.lock(key), purpose, waiting, self.interrupt)
+        let work = format!("fetching {purpose}");
+        Ok(ProcessLock::acquire(&self.cache.lock(key), &work, waiting, self.interrupt)?)
     }
 
     /// Runs `work` on every item, as many at a time as there are jobs. One failure stops no other.

@@ -11,7 +11,6 @@
 //! | `retry` | how often, and after how long a pause |
 //! | `download` | a file from the first of its URLs that gives the right bytes |
 //! | `cache` | where things lie; content-addressed files |
-//! | `process_lock` | one process at a time |
 //! | `pump`, `progress` | bytes from reader to writer, interruptible, and their bars |
 //! | `unpack` | archives, member by member |
 //! | `folder` | finished folders with their `SHA256SUMS` |
@@ -30,7 +29,6 @@ mod lock_toml;
 mod member_path;
 mod mirror;
 mod partial;
-mod process_lock;
 mod progress;
 mod pump;
 mod retry;

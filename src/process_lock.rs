@@ -2,49 +2,68 @@
 //! ends, however it ends.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, Write};
-use std::path::Path;
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use fs4::fs_std::FileExt;
 
-use super::cache;
-use super::error::FetchError;
-use super::retry;
-use crate::interrupt::Interrupt;
+use crate::durable;
+use crate::interrupt::{Interrupt, Interrupted};
 
 const POLL: Duration = Duration::from_millis(100);
 
 /// A held lock; dropped, it is free.
-pub(super) struct ProcessLock {
+pub struct ProcessLock {
     _file: File,
 }
 
+/// A lock was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// The system refused.
+    #[error("{}: cannot lock: {source}", path.display())]
+    Io {
+        /// The lock's file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The user asked to stop while another process held it.
+    #[error("{0}")]
+    Interrupted(#[from] Interrupted),
+}
+
 impl ProcessLock {
-    /// Takes the lock at `path`, waiting for another holder. `purpose` is what this process wants
-    /// it for; `waiting` is told once, in words, whom we wait for.
-    pub(super) fn acquire(
+    /// Takes the lock at `path`, waiting for another holder. `work` is what this process wants it for,
+    /// and so what another holder does; `waiting` is told once, in words, whom we wait for.
+    pub fn acquire(
         path: &Path,
-        purpose: &str,
+        work: &str,
         waiting: impl Fn(&str),
         interrupt: &Interrupt,
-    ) -> Result<Self, FetchError> {
-        let failed = |source| FetchError::io(path, source);
-        let folder = cache::parent(path);
-        fs::create_dir_all(folder).map_err(|source| FetchError::io(folder, source))?;
+    ) -> Result<Self, LockError> {
+        let refused = |path: &Path| {
+            let path = path.to_owned();
+            move |source| LockError::Io { path, source }
+        };
+        let folder = durable::parent(path);
+        fs::create_dir_all(folder).map_err(refused(folder))?;
         let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        let mut file = open.map_err(failed)?;
+        let mut file = open.map_err(refused(path))?;
         let mut told = false;
-        while !file.try_lock_exclusive().map_err(failed)? {
+        while !file.try_lock_exclusive().map_err(refused(path))? {
             if !told {
                 waiting(&format!(
-                    "waiting for {}, which is fetching {purpose}; stop it to take over (lock: {})",
+                    "waiting for {}, which is {work}; stop it to take over (lock: {})",
                     holder(&mut file),
                     path.display()
                 ));
                 told = true;
             }
-            retry::wait(POLL, interrupt)?;
+            interrupt.check()?;
+            thread::sleep(POLL);
         }
         // Who holds it is told to others that wait; that it cannot be written is no reason to stop.
         let _only_for_messages = file
@@ -82,7 +101,7 @@ mod tests {
             told.lock().unwrap().push(message.to_owned());
             first.lock().unwrap().take();
         };
-        ProcessLock::acquire(&path, "squad", release, &interrupt).unwrap();
+        ProcessLock::acquire(&path, "fetching squad", release, &interrupt).unwrap();
         let told = told.into_inner().unwrap();
         assert_eq!(told.len(), 1);
         assert!(
@@ -98,6 +117,6 @@ mod tests {
         let interrupt = Interrupt::default();
         let _held = ProcessLock::acquire(&path, "a", |_| (), &interrupt).unwrap();
         let asked = ProcessLock::acquire(&path, "a", |_| interrupt.request(), &interrupt);
-        assert!(matches!(asked, Err(FetchError::Interrupted(_))));
+        assert!(matches!(asked, Err(LockError::Interrupted(_))));
     }
 }
