@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use longqa::corpus::squad;
+use longqa::corpus::{Reading, Task, squad};
 use longqa::interrupt::Interrupt;
 use longqa::model::Attention;
 use longqa::qa::{NbestPredictions, Predictions};
@@ -124,7 +124,12 @@ fn fine_tuning_stopped_midway_ends_with_the_same_bits_and_learns() {
     };
     let finetune = |name: &str, interrupt: &Interrupt, observe: &mut dyn FnMut(&Event)| {
         let output = place.path().join(name);
-        let inputs = FinetuneInputs { model: &model, train: &dataset, train_file: &file };
+        let inputs = FinetuneInputs {
+            model: &model,
+            train: &dataset,
+            train_file: &file,
+            questions: &Reading::of(Task::Squad),
+        };
         let mut session = Session { interrupt, clock: &|| 0.0, observe };
         finetune::run(&inputs, &settings, &output, &output, Device::Cpu, &mut session).map(|()| output)
     };

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use longqa::corpus::{Answer, QaDataset, Question};
+use longqa::corpus::{Answer, QaDataset, Question, Reading, Task};
 use longqa::interrupt::Interrupt;
 use longqa::model::{Precision, weights};
 use longqa::process_lock::ProcessLock;
@@ -400,7 +400,12 @@ fn fine_tuning_stopped_midway_ends_with_the_same_bits_and_learns() {
     };
     let finetune = |name: &str, interrupt: &Interrupt, observe: &mut dyn FnMut(&Event)| {
         let output = ground.at(name);
-        let inputs = FinetuneInputs { model: &ground.model, train: &dataset, train_file: &ground.text };
+        let inputs = FinetuneInputs {
+            model: &ground.model,
+            train: &dataset,
+            train_file: &ground.text,
+            questions: &Reading::of(Task::Squad),
+        };
         let mut session = Session { interrupt, clock: &|| 0.0, observe };
         finetune::run(&inputs, &settings, &output, &output, Device::Cpu, &mut session).map(|()| output)
     };
@@ -412,7 +417,12 @@ fn fine_tuning_stopped_midway_ends_with_the_same_bits_and_learns() {
             .collect(),
         ..dataset.clone()
     };
-    let inputs = FinetuneInputs { model: &ground.model, train: &unanswered, train_file: &ground.text };
+    let inputs = FinetuneInputs {
+        model: &ground.model,
+        train: &unanswered,
+        train_file: &ground.text,
+        questions: &Reading::of(Task::Squad),
+    };
     let mut quiet = Session { interrupt: &Interrupt::default(), clock: &|| 0.0, observe: &mut |_| {} };
     let nowhere = ground.at("unanswered");
     let refused = finetune::run(&inputs, &settings, &nowhere, &nowhere, Device::Cpu, &mut quiet);

@@ -65,7 +65,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         }
         _ => {
             let train = reading.read(train_file)?;
-            let inputs = FinetuneInputs { model, train: &train, train_file };
+            let inputs = FinetuneInputs { model, train: &train, train_file, questions: &reading };
             training::in_session(context, |session| {
                 finetune::run(&inputs, &settings, output, output, context.device, session)
             })?;

@@ -133,7 +133,8 @@ impl Local {
             return Ok(measures(&keep_log(place)?));
         }
         let train = finetuning.questions.read(train_file)?;
-        let inputs = FinetuneInputs { model, train: &train, train_file };
+        let questions = &finetuning.questions;
+        let inputs = FinetuneInputs { model, train: &train, train_file, questions };
         in_session(place, |session| {
             finetune::run(&inputs, settings, place.state, place.output, self.device, session)
         })?;

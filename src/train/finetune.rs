@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use serde::Serialize;
 use tch::Device;
 
 use super::documents::{DocumentObjective, DocumentSteps};
@@ -9,7 +10,7 @@ use super::run::{self, Plan, Session};
 use super::settings::FinetuneSettings;
 use super::spans::{SpanExample, SpanObjective, SpanSteps};
 use super::{TrainError, identity};
-use crate::corpus::QaDataset;
+use crate::corpus::{QaDataset, Reading};
 use crate::digest::Digest;
 use crate::model::{GlobalPolicy, Head, QuestionAnswering};
 use crate::text::{Case, Protocol, Tokenizer, examples, truncated, windows};
@@ -22,6 +23,16 @@ pub struct FinetuneInputs<'a> {
     pub train: &'a QaDataset,
     /// The file they were read from.
     pub train_file: &'a Path,
+    /// How they were read: the same file read otherwise is another run.
+    pub questions: &'a Reading,
+}
+
+/// What a run is told, for its identity.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    settings: &'a FinetuneSettings,
+    questions: &'a Reading,
 }
 
 /// What fine-tuning on TriviaQA reads.
@@ -68,7 +79,8 @@ pub fn run(
         return Err(nothing_to_learn(inputs, "question whose answer is in its tokens"));
     }
     let mut steps = SpanSteps::new(examples, GlobalPolicy::of(model.config()), settings);
-    let identity = identity::of_run("finetune", settings, &[inputs.model, inputs.train_file])?;
+    let told = Told { settings, questions: inputs.questions };
+    let identity = identity::of_run("finetune", &told, &[inputs.model, inputs.train_file])?;
     let plan = plan(settings, steps.max_steps(), identity);
     let objective = SpanObjective { model };
     run::run(&objective, move |step| Ok(steps.at(step)), &plan, work, session)?;
@@ -143,4 +155,25 @@ fn report_left_out(inputs: &FinetuneInputs, ids: &[String], work: &Path) -> Resu
         tracing::warn!("{file}: {} of {all} questions left out: their answer is in no token", ids.len());
     }
     Ok(truncated::write_left_out(ids, work)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::*;
+    use crate::corpus::Task;
+
+    #[test]
+    fn the_same_file_read_otherwise_is_another_run() {
+        let of = |questions: &Reading, save_steps| {
+            let mut settings = FinetuneSettings::default();
+            settings.optimization.save_steps = save_steps;
+            identity::of_run("finetune", &Told { settings: &settings, questions }, &[]).unwrap()
+        };
+        let three = Reading::of(Task::Sq3);
+        let five = Reading { n_concat: NonZeroUsize::new(5).unwrap(), ..three.clone() };
+        assert_ne!(of(&three, 1), of(&five, 1));
+        assert_eq!(of(&three, 1), of(&three, 2), "how often a run saves does not count");
+    }
 }

@@ -90,7 +90,7 @@ fn stroke(style: Style, points: &[(f64, f64)]) -> Markup {
 /// From the low to the high end of an interval.
 pub fn whisker(x: f64, low: f64, high: f64) -> Markup {
     html! {
-        (line((x, low), (x, high), 0.7))
+        @if low != high { (line((x, low), (x, high), 0.7)) }
         (line((x - 2.0, low), (x + 2.0, low), 0.7))
         (line((x - 2.0, high), (x + 2.0, high), 0.7))
     }

@@ -52,7 +52,7 @@ impl Style {
         html! {
             pattern id=(id) width="8" height="8" patternUnits="userSpaceOnUse" {
                 rect width="8" height="8" fill=(self.colour()) {}
-                path d=(path) stroke="#fff" stroke-width="1.8" fill="none" {}
+                @if !path.is_empty() { path d=(path) stroke="#fff" stroke-width="1.8" fill="none" {} }
             }
         }
     }
