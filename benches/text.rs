@@ -1,15 +1,16 @@
 //! Text to tokens: a corpus into blocks, masking, question windows. Text and tokenizer are made
-//! here, from a fixed seed.
+//! here, from a fixed seed; with LONGQA_MIRROR also TyDi QA dev, read and laid into windows with XLM-R's
+//! tokenizer.
 
 // Criterion's macro makes a public function without a word about it.
 #![allow(missing_docs)]
 
 use std::fs;
 use std::hint::black_box;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use longqa::corpus::{Answer, QaDataset, Question};
+use longqa::corpus::{Answer, QaDataset, Question, Reading, Task};
 use longqa::interrupt::Interrupt;
 use longqa::random::{Purpose, Seed};
 use longqa::text::masking::{self, MaskingSettings, MaskingVocabulary};
@@ -109,5 +110,28 @@ fn text(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, text);
+/// From the file to windows: all 5,077 questions in nine languages.
+fn tydiqa(criterion: &mut Criterion) {
+    let Some(mirror) = std::env::var_os("LONGQA_MIRROR").map(PathBuf::from) else {
+        eprintln!("LONGQA_MIRROR is not set: TyDi QA dev is left out");
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let tokenizer = mirror.join("tokenizers/xlm-roberta-base/tokenizer.reconstructed.json");
+    fs::copy(tokenizer, folder.path().join("tokenizer.json")).expect("XLM-R's tokenizer in the mirror");
+    let tokenizer = Tokenizer::from_folder(folder.path()).expect("a tokenizer");
+    let file = mirror.join("tydiqa-goldp/tydiqa-goldp-v1.1-dev.json");
+    let settings = WindowSettings { max_length: 384, doc_stride: 128, ..WindowSettings::default() };
+    let mut group = criterion.benchmark_group("tydiqa");
+    group.sample_size(10);
+    group.bench_function("dev to windows", |bencher| {
+        bencher.iter(|| {
+            let dataset = Reading::of(Task::TydiQa).read(&file).expect("TyDi QA dev in the mirror");
+            windows::of_dataset(&dataset, &tokenizer, &settings).expect("windows")
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, text, tydiqa);
 criterion_main!(benches);
