@@ -72,8 +72,13 @@ fn open(browser: &OsString, folder: &Path, page: &str) -> (Value, String) {
     let file = folder.join("harness.html");
     fs::write(&file, harness(page)).unwrap();
     let output = Command::new(browser)
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
-        .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic"])
+        .args([
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+        ])
         .args(["--enable-logging=stderr", "--virtual-time-budget=10000", "--window-size=1400,900"])
         .arg(format!("--user-data-dir={}", folder.join("profile").display()))
         .args(["--dump-dom", &format!("file://{}", file.display())])
