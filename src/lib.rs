@@ -8,7 +8,7 @@
 //! One direction; each arrow is a folder, and no folder looks back to a later one.
 //! ```text
 //! datasets.lock ─▶ fetch ─▶ corpus ─▶ text ─▶ model ─▶ train ─▶ qa ─▶ experiment ─▶ report
-//!  what, hash      bytes    records   tokens   network  weights  answers  stages      CSV
+//!  what, hash      bytes    records   tokens   network  weights  answers  stages      tables, page
 //! ```
 //! | module | holds |
 //! |---|---|
@@ -19,13 +19,13 @@
 //! | [`train`] | optimizer, schedule, the training loop, checkpoints |
 //! | [`qa`] | span decoding, official metrics |
 //! | [`experiment`] | the experiment file, its stages, the stage store, provenance, running |
-//! | [`report`] | CSV tables |
+//! | [`report`] | statistics, tables, figures, the HTML page |
 //! | [`cli`] | one file per subcommand |
 //!
 //! Under all of them lie eight small modules: [`causes`] (what is behind an error), [`digest`]
 //! (SHA-256), [`durable`] (files that are whole or absent), [`interrupt`] (Ctrl-C as a value),
-//! [`process`] (its memory and libraries), [`process_lock`] (one process at a time), [`random`] (randomness without state) and [`native`]
-//! (everything `unsafe`).
+//! [`process`] (its memory and libraries), [`process_lock`] (one process at a time), [`random`]
+//! (randomness without state) and [`native`] (everything `unsafe`).
 
 pub mod causes;
 pub mod cli;
