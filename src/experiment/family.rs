@@ -83,6 +83,13 @@ impl Family {
 #[serde(transparent)]
 pub struct Families(BTreeMap<FamilyKey, Family>);
 
+/// Questions: the file that holds them, and how it is read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Questions<'a> {
+    file: &'a FamilyInput,
+    reading: Option<&'a Value>,
+}
+
 /// The first thing in which two families differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
@@ -110,6 +117,26 @@ impl Families {
     /// Takes those of `other` in.
     pub fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
+    }
+
+    /// What is asked of the model behind a family of scores.
+    pub fn asked(&self, score: FamilyKey) -> Option<Questions<'_>> {
+        self.questions(score, Role::Evaluate)
+    }
+
+    /// What the model behind a family of scores was fine-tuned on.
+    pub fn trained_on(&self, score: FamilyKey) -> Option<Questions<'_>> {
+        let predict = self.input(score, Role::Predictions)?.family;
+        self.questions(self.input(predict, Role::Model)?.family, Role::Train)
+    }
+
+    fn questions(&self, key: FamilyKey, role: Role) -> Option<Questions<'_>> {
+        let file = self.input(key, role)?;
+        Some(Questions { file, reading: self.0.get(&key)?.settings.get("questions") })
+    }
+
+    fn input(&self, key: FamilyKey, role: Role) -> Option<&FamilyInput> {
+        self.0.get(&key)?.inputs.iter().find(|input| input.role == role)
     }
 
     /// The first difference between a family of these and one of `others`, as deep among their

@@ -7,6 +7,7 @@ use std::iter::zip;
 
 use super::runs::{Metric, Outcomes, Question, Run};
 use super::statistics::{self, Arm, Difference, Interval, Stratum, Summary};
+use crate::experiment::family::FamilyKey;
 use crate::experiment::plan::Cell;
 use crate::random::Seed;
 
@@ -15,7 +16,7 @@ use crate::random::Seed;
 pub struct Group<'a> {
     /// What they share; its seed is the first one's.
     pub cell: &'a Cell,
-    /// One for each seed, run or not.
+    /// One for each seed, run or not; at least one.
     pub runs: Vec<&'a Run>,
 }
 
@@ -43,6 +44,16 @@ fn ranks<T: Hash + Eq>(values: impl Iterator<Item = T>) -> HashMap<T, usize> {
 }
 
 impl<'a> Group<'a> {
+    /// What the scores of all its runs are apart from the seed.
+    pub fn family(&self) -> FamilyKey {
+        self.runs[0].family
+    }
+
+    /// Whether any of its runs is finished.
+    pub fn was_run(&self) -> bool {
+        self.runs.iter().any(|run| run.scores.is_some())
+    }
+
     fn run(&self, seed: Seed) -> Option<&'a Run> {
         self.runs.iter().copied().find(|run| run.cell.seed == seed && run.outcomes.is_some())
     }

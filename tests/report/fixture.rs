@@ -1,6 +1,7 @@
 //! Runs made by hand: two short models and the long ones made from them, three tasks, three seeds. The
 //! scores are drawn from a seed; long models find late answers, short ones less often.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use longqa::corpus::Task;
@@ -9,6 +10,8 @@ use longqa::experiment::family::FamilyKey;
 use longqa::experiment::outcome::{Chance, Evaluation, ScoreOutcome};
 use longqa::experiment::plan::Cell;
 use longqa::experiment::stage::StageKey;
+use longqa::experiment::{Experiment, Plan, Store};
+use longqa::fetch::Lock;
 use longqa::model::Attention;
 use longqa::random::{Purpose, Seed};
 use longqa::report::runs::{
@@ -20,6 +23,19 @@ use rand::Rng;
 pub const SEEDS: [u64; 3] = [42, 1337, 1729];
 pub const LANGUAGES: [&str; 5] = ["ar", "de", "en", "ru", "zh"];
 const QUESTIONS: usize = 40;
+
+pub const TINY: &str = include_str!("../experiments/tiny.toml");
+
+/// The runs of an experiment before any of it is run.
+pub fn planned(experiment: &str) -> Record {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.toml");
+    std::fs::write(&file, experiment).unwrap();
+    let experiment = Experiment::read(&file).unwrap();
+    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets.lock");
+    let plan = Plan::new(&experiment, &Lock::read(&lock).unwrap()).unwrap();
+    Record::collect(&experiment, &plan, &Store::at(&folder.path().join("store"))).unwrap()
+}
 
 /// What one run is, the seed apart.
 #[derive(Clone, Copy)]
@@ -35,6 +51,11 @@ pub struct What {
 
 pub fn digest(text: &str) -> Digest {
     Digest::of_bytes(text.as_bytes())
+}
+
+/// A number for a name.
+fn name_number(name: &str) -> u64 {
+    name.bytes().fold(0, |number, byte| 257 * number % 1_000_003 + u64::from(byte))
 }
 
 impl What {
@@ -69,8 +90,10 @@ impl What {
     /// A finished run whose questions were answered exactly with the given chances.
     pub fn run(&self, seed: u64, chance: impl Fn(&Question) -> f64) -> Run {
         let questions = self.questions();
-        let mut random =
-            Seed(seed).stream(Purpose::Bootstrap, &[self.max_length as u64, self.model.len() as u64]);
+        let mut random = Seed(seed).stream(
+            Purpose::Bootstrap,
+            &[self.max_length as u64, name_number(self.model), name_number(self.language)],
+        );
         let mut draw = |question: &Question| {
             let exact = f64::from(u8::from(random.random::<f64>() < chance(question)));
             (exact, exact.max((random.random::<f64>() * 10.0).floor() / 10.0))

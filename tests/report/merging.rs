@@ -1,12 +1,12 @@
 //! `longqa report`: runs of several machines become one report, or are refused.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use longqa::report::runs::{KeptRuns, Record, merge};
 use tempfile::TempDir;
 
-use crate::fixture::{self, SEEDS};
+use crate::fixture::{self, SEEDS, TINY};
 
 /// The fixture's runs with these seeds.
 fn machine(seeds: &[u64]) -> Record {
@@ -71,7 +71,7 @@ fn questions_that_were_changed_are_found_out() {
     assert!(error.contains("questions/") && error.contains("expected"), "{error}");
 }
 
-/// Two experiments that differ in one setting, planned and kept by the program's own code.
+/// Folders of experiments that were planned, and nothing of them run.
 struct Machines(TempDir);
 
 impl Machines {
@@ -84,14 +84,7 @@ impl Machines {
     }
 
     fn keep(&self, name: &str, experiment: &str) {
-        use longqa::experiment::{Experiment, Plan, Store};
-        use longqa::fetch::Lock;
-        let file = self.path(&format!("{name}.toml"));
-        std::fs::write(&file, experiment).unwrap();
-        let experiment = Experiment::read(&file).unwrap();
-        let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets.lock");
-        let plan = Plan::new(&experiment, &Lock::read(&lock).unwrap()).unwrap();
-        let record = Record::collect(&experiment, &plan, &Store::at(&self.path("store"))).unwrap();
+        let record = fixture::planned(experiment);
         KeptRuns::of(&self.path(name)).write(&record, &[]).unwrap();
     }
 
@@ -100,8 +93,6 @@ impl Machines {
         command.current_dir(self.0.path()).arg("report").args(arguments).output().unwrap()
     }
 }
-
-const TINY: &str = include_str!("../experiments/tiny.toml");
 
 #[test]
 fn runs_that_differ_in_more_than_the_seed_are_refused_by_name() {

@@ -143,6 +143,27 @@ fn long_models_are_compared_with_the_short_ones_they_were_made_from() {
 }
 
 #[test]
+fn other_questions_and_other_training_questions_are_not_compared() {
+    let task = |name: &str, models: &str, more: &str| {
+        format!(
+            "[tasks.{name}]\nkind = \"sq3\"\nmodels = [{models}]\ntrain = \"miniature/train-v1.1.json\"\n\
+             evaluate = \"miniature/dev-v1.1.json\"\nmax_length = 64\ndoc_stride = 16\n{more}\n"
+        )
+    };
+    let (head, _) = fixture::TINY.split_once("[tasks.near]").unwrap();
+    let experiment = [
+        head.to_owned(),
+        task("three", "\"short\", \"long\"", ""),
+        task("two", "\"short\", \"long\"", "n_concat = 2"),
+        task("plain", "\"short\", \"long\"", "train_kind = \"squad\""),
+    ];
+    let rows = csv(&all(&fixture::planned(&experiment.concat()))["comparisons"]);
+    let pairs: Vec<_> = rows.iter().map(|row| (row["task"].as_str(), row["short_task"].as_str())).collect();
+    assert_eq!(pairs, [("three", ""), ("two", ""), ("plain", "")], "each with itself alone");
+    assert!(rows.iter().all(|row| row["f1_difference"].is_empty() && row["questions"].is_empty()));
+}
+
+#[test]
 fn bits_per_character_of_two_texts_never_share_a_column() {
     let mut record = fixture::record();
     record.pretrainings[1].corpus = "other".into();

@@ -2,7 +2,7 @@
 
 use maud::html;
 
-use super::figure::{Drawing, all, text};
+use super::figure::{Drawing, all, text, text_width};
 use super::frame::Frame;
 use super::lines::whisker;
 use super::style::Style;
@@ -21,15 +21,16 @@ pub struct Bars {
     pub series: Vec<(String, Vec<Option<Estimate>>)>,
 }
 
-const NARROWEST: f64 = 560.0;
-const BAR: f64 = 11.0;
+const NARROWEST: f64 = 440.0;
+const NARROWEST_BAR: f64 = 11.0;
+const WIDEST_BAR: f64 = 22.0;
 const GAP: f64 = 12.0;
 
 impl Bars {
     /// The chart. `name` sets its hatches apart from those of other charts of the page.
     pub fn draw(&self, name: &str) -> Drawing {
-        let group = BAR * self.series.len() as f64 + GAP;
-        let width = (group * self.things.len() as f64 + 76.0).max(NARROWEST);
+        let group = NARROWEST_BAR * self.series.len() as f64 + GAP;
+        let width = (group * self.things.len() as f64 + 80.0).max(NARROWEST);
         let frame = Frame::wide(width);
         let tops = self
             .series
@@ -39,6 +40,7 @@ impl Bars {
         // A bar's length is its number: it begins at nothing.
         let up = frame.up(tops.chain([0.0]));
         let room = (frame.right - frame.left) / self.things.len().max(1) as f64;
+        let bar_width = ((room - GAP) / self.series.len().max(1) as f64).clamp(NARROWEST_BAR, WIDEST_BAR);
         let middle = |thing: usize| frame.left + (thing as f64 + 0.5) * room;
         let hatch = |series: usize| format!("{name}-{series}");
         let bar = |series: usize, x: f64, top: f64, bottom: f64, width: f64| {
@@ -51,14 +53,15 @@ impl Bars {
         let bars = self.series.iter().enumerate().flat_map(|(series, (_, values))| {
             values.iter().enumerate().filter_map(move |(thing, value)| Some((series, thing, (*value)?)))
         });
-        let first = BAR * self.series.len() as f64 / 2.0;
+        let first = bar_width * self.series.len() as f64 / 2.0;
         let bars = bars.map(|(series, thing, estimate)| {
-            let x = middle(thing) - first + BAR * series as f64;
-            let whiskers = estimate
-                .interval
-                .map(|interval| whisker(x + BAR / 2.0, up.place(interval.low), up.place(interval.high)));
+            let x = middle(thing) - first + bar_width * series as f64;
+            let whiskers = estimate.interval.map(|interval| {
+                let ends = [interval.low, interval.high].map(|end| up.place(end));
+                whisker(x + (bar_width - 1.5) / 2.0, ends, "currentColor")
+            });
             html! {
-                (bar(series, x, up.place(estimate.summary.mean), frame.bottom, BAR - 1.5))
+                (bar(series, x, up.place(estimate.summary.mean), frame.bottom, bar_width - 1.5))
                 @if let Some(whiskers) = whiskers { (whiskers) }
             }
         });
@@ -82,19 +85,20 @@ pub fn lying(name: &str, bars: &[(String, f64)], unit: &str) -> Drawing {
     const ROW: f64 = 40.0;
     let longest = bars.iter().map(|(_, value)| *value).fold(f64::MIN_POSITIVE, f64::max);
     let height = ROW * bars.len() as f64 + 8.0;
+    let width = bars.iter().map(|(label, _)| text_width(label) + 16.0).fold(NARROWEST, f64::max);
     let hatch = format!("{name}-0");
     let shapes = html! {
         defs { (Style(0).hatch(&hatch)) }
         @for (at, (label, value)) in bars.iter().enumerate() {
             @let y = ROW * at as f64 + 16.0;
-            @let length = 400.0 * value / longest;
+            @let length = 290.0 * value / longest;
             (text(8.0, y, "start", label))
             rect x="8" y=(format!("{:.1}", y + 5.0)) width=(format!("{length:.1}")) height="13"
                 fill=(format!("url(#{hatch})")) stroke="currentColor" stroke-width="0.8" {}
             (text(length + 14.0, y + 16.0, "start", &format!("{} {unit}", grouped(*value))))
         }
     };
-    Drawing { width: NARROWEST, height, shapes }
+    Drawing { width, height, shapes }
 }
 
 /// A whole number with thin gaps between thousands.

@@ -13,11 +13,56 @@ use crate::report::ReportError;
 pub struct Figure {
     /// Its file name.
     pub name: String,
+    /// What it is about.
+    pub topic: Topic,
     /// What it shows, in a few words.
     pub title: String,
     /// How to read it.
     pub caption: String,
     drawing: Drawing,
+}
+
+/// What a figure is about; the page has a section for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// Where in its document the answer stands.
+    Position,
+    /// How long the document is.
+    Length,
+    /// The languages of the questions.
+    Languages,
+    /// The course of training.
+    Training,
+    /// Tokens per second.
+    Throughput,
+}
+
+impl Topic {
+    /// All, in the order of the page.
+    pub const ALL: [Topic; 5] =
+        [Topic::Position, Topic::Length, Topic::Languages, Topic::Training, Topic::Throughput];
+
+    /// Its title on the page.
+    pub fn title(self) -> &'static str {
+        match self {
+            Topic::Position => "F1 by where in the document the answer stands",
+            Topic::Length => "F1 by length of the document",
+            Topic::Languages => "F1 by language",
+            Topic::Training => "Training",
+            Topic::Throughput => "Throughput",
+        }
+    }
+
+    /// Its place on the page.
+    pub fn anchor(self) -> &'static str {
+        match self {
+            Topic::Position => "position",
+            Topic::Length => "length",
+            Topic::Languages => "languages",
+            Topic::Training => "training",
+            Topic::Throughput => "throughput",
+        }
+    }
 }
 
 /// Shapes on a page of a known size.
@@ -42,8 +87,8 @@ static FONTS: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
 
 impl Figure {
     /// A figure of that name; the name is made fit for a file.
-    pub fn new(name: &str, title: String, caption: String, drawing: Drawing) -> Self {
-        Self { name: file_name(name), title, caption, drawing }
+    pub fn new(name: &str, topic: Topic, title: String, caption: String, drawing: Drawing) -> Self {
+        Self { name: file_name(name), topic, title, caption, drawing }
     }
 
     /// The drawing for a page, in the page's own colour of text.
@@ -84,9 +129,14 @@ impl Figure {
         image.encode_png().map_err(|error| failed(error.to_string()))
     }
 
+    /// Whether it wants a row of the page for itself.
+    pub fn is_wide(&self) -> bool {
+        self.drawing.width > 500.0
+    }
+
     /// The least width at which the figure's letters can be read; a page that is narrower scrolls it.
     pub fn least_width(&self) -> f64 {
-        self.drawing.width * 0.85
+        self.drawing.width * 0.7
     }
 }
 

@@ -21,7 +21,7 @@ const ROW: f64 = 20.0;
 impl Frame {
     /// A frame of that width, of the usual height.
     pub fn wide(width: f64) -> Self {
-        Self { left: 62.0, right: width - 14.0, top: 12.0, bottom: 272.0 }
+        Self { left: 58.0, right: width - 22.0, top: 12.0, bottom: 252.0 }
     }
 
     /// The axis that goes up.

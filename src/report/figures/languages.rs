@@ -1,7 +1,7 @@
 //! F1 by language, model beside model.
 
 use super::bars::Bars;
-use super::figure::Figure;
+use super::figure::{Figure, Topic};
 use crate::report::runs::Metric;
 use crate::report::tables::Subject;
 
@@ -46,6 +46,6 @@ fn figure(task: &[Subject]) -> Option<Figure> {
     let name = format!("languages-{}", cell.task);
     let caption = "Mean F1 over seeds; avg: mean over the languages. Whiskers: 95 % interval by bootstrap over \
                    questions and seeds.";
-    let title = format!("F1 by language: {}, {}", cell.task, cell.protocol);
-    Some(Figure::new(&name, title, caption.into(), bars.draw(&name)))
+    let title = format!("{}, {}", cell.task, cell.protocol);
+    Some(Figure::new(&name, Topic::Languages, title, caption.into(), bars.draw(&name)))
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::figure::{Drawing, all, line};
+use super::figure::{Drawing, all};
 use super::frame::Frame;
 use super::style::Style;
 use crate::report::statistics::Interval;
@@ -33,7 +33,8 @@ pub struct Mark {
     pub interval: Option<Interval>,
 }
 
-const WIDTH: f64 = 560.0;
+/// Narrow enough to be read on a phone.
+const WIDTH: f64 = 440.0;
 
 /// More markers than this on a line hide it.
 const MARKERS: usize = 12;
@@ -58,13 +59,17 @@ impl Lines {
             let place = |value: &Mark| (along.place(value.x) + aside, up.place(value.y));
             let whiskers = series.points.iter().filter_map(|mark| {
                 let interval = mark.interval?;
-                Some(whisker(place(mark).0, up.place(interval.low), up.place(interval.high)))
+                let ends = [interval.low, interval.high].map(|end| up.place(end));
+                Some(whisker(place(mark).0, ends, Style(at).colour()))
             });
             html! { (all(whiskers)) (stroke(Style(at), &series.points.iter().map(place).collect::<Vec<_>>())) }
         });
         let labels: Vec<&str> = self.series.iter().map(|series| series.label.as_str()).collect();
-        let (legend, height) =
-            frame.legend(&labels, |at, x, y| stroke(Style(at), &[(x, y), (x + 14.0, y), (x + 28.0, y)]));
+        let sample = |at: usize, x: f64, y: f64| {
+            let style = Style(at);
+            html! { (path(style, &[(x, y), (x + 30.0, y)])) (style.marker(x + 15.0, y)) }
+        };
+        let (legend, height) = frame.legend(&labels, sample);
         let shapes = html! {
             (frame.rules(&up, &self.up))
             (frame.ticks(&along.ticks(), &self.along))
@@ -75,23 +80,30 @@ impl Lines {
     }
 }
 
-/// A line through points; of three, which is a legend's, the middle one is marked.
+/// A line through points, some of them marked.
 fn stroke(style: Style, points: &[(f64, f64)]) -> Markup {
-    let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
     let every = points.len().div_ceil(MARKERS).max(1);
     let markers = points.iter().enumerate().filter(|(at, _)| at % every == every / 2);
     html! {
-        @if points.len() > 1 { polyline points=(path.join(" ")) fill="none" stroke=(style.colour()) stroke-width="2"
-            stroke-dasharray=(style.dash()) stroke-linejoin="round" {} }
+        @if points.len() > 1 { (path(style, points)) }
         @for (_, (x, y)) in markers { (style.marker(*x, *y)) }
     }
 }
 
-/// From the low to the high end of an interval.
-pub fn whisker(x: f64, low: f64, high: f64) -> Markup {
+fn path(style: Style, points: &[(f64, f64)]) -> Markup {
+    let points: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
     html! {
-        @if low != high { (line((x, low), (x, high), 0.7)) }
-        (line((x - 2.0, low), (x + 2.0, low), 0.7))
-        (line((x - 2.0, high), (x + 2.0, high), 0.7))
+        polyline points=(points.join(" ")) fill="none" stroke=(style.colour()) stroke-width="2"
+            stroke-dasharray=(style.dash()) stroke-linejoin="round" {}
     }
+}
+
+/// From the low to the high end of an interval.
+pub fn whisker(x: f64, [low, high]: [f64; 2], colour: &str) -> Markup {
+    let end = |y: f64| format!("M{:.1},{y:.1} h5", x - 2.5);
+    let mut path = end(low);
+    if low != high {
+        path.push_str(&format!(" M{x:.1},{low:.1} L{x:.1},{high:.1} {}", end(high)));
+    }
+    html! { path d=(path) fill="none" stroke=(colour) stroke-opacity="0.75" {} }
 }

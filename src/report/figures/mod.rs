@@ -17,11 +17,12 @@ mod figure;
 mod frame;
 mod languages;
 mod lines;
+mod sets;
 mod style;
 mod throughput;
 mod training;
 
-pub use figure::Figure;
+pub use figure::{Figure, Topic};
 
 use super::groups::Group;
 use super::runs::Record;
@@ -29,7 +30,7 @@ use super::tables::Subject;
 
 /// All figures that there are numbers for, in the order of the report.
 pub fn figures(record: &Record, groups: &[Group], subjects: &[Subject]) -> Vec<Figure> {
-    let mut figures = answers::figures(groups);
+    let mut figures = answers::figures(groups, &record.families);
     figures.extend(languages::figures(subjects));
     figures.extend(training::figures(record));
     figures.extend(throughput::figure(record));

@@ -1,7 +1,7 @@
 //! Tokens per second of every kind of stage.
 
 use super::bars::lying;
-use super::figure::Figure;
+use super::figure::{Figure, Topic};
 use crate::report::runs::Record;
 use crate::report::tables::costs;
 
@@ -15,8 +15,9 @@ pub(super) fn figure(record: &Record) -> Option<Figure> {
             Some((label, cost.tokens_per_second()?))
         })
         .collect();
-    let caption = "Tokens per second, mean over the stages of all seeds and languages.".to_owned();
-    let title = "Throughput".to_owned();
-    (!bars.is_empty())
-        .then(|| Figure::new("throughput", title, caption, lying("throughput", &bars, "tokens/s")))
+    let caption = "Mean over the stages of all seeds and languages.".to_owned();
+    let title = "Tokens per second".to_owned();
+    (!bars.is_empty()).then(|| {
+        Figure::new("throughput", Topic::Throughput, title, caption, lying("throughput", &bars, "tokens/s"))
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::figure::Figure;
+use super::figure::{Figure, Topic};
 use super::lines::{Lines, Mark, Series};
 use crate::experiment::stage::StageKey;
 use crate::report::runs::{Point, Record};
@@ -28,7 +28,8 @@ fn curve(record: &Record, key: StageKey) -> &[Point] {
 fn figure(name: &str, title: String, caption: &str, up: &str, series: Vec<Series>) -> Option<Figure> {
     let series: Vec<Series> = series.into_iter().filter(|series| !series.points.is_empty()).collect();
     let lines = Lines { along: "optimizer steps".into(), up: up.into(), series };
-    (!lines.series.is_empty()).then(|| Figure::new(name, title, caption.into(), lines.draw()))
+    (!lines.series.is_empty())
+        .then(|| Figure::new(name, Topic::Training, title, caption.into(), lines.draw()))
 }
 
 fn pretraining_loss(record: &Record) -> Option<Figure> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 
-use crate::report::figures::Figure;
+use crate::report::figures::{Figure, Topic};
 use crate::report::runs::Record;
 use crate::report::tables::Table;
 
@@ -36,7 +36,9 @@ pub fn html(record: &Record, tables: &[Table], figures: &[Figure]) -> String {
                 }
                 nav aria-label="Contents" {
                     ul {
-                        @if !figures.is_empty() { li { a href="#figures" { "Figures" } } }
+                        @for (topic, _) in by_topic(figures) {
+                            li { a href=(format!("#{}", topic.anchor())) { (topic.title()) } }
+                        }
                         @for table in tables {
                             li { a href=(format!("#table-{}", table.name)) { (table.title) } }
                         }
@@ -46,7 +48,12 @@ pub fn html(record: &Record, tables: &[Table], figures: &[Figure]) -> String {
                     @if !figures.is_empty() {
                         section #figures aria-labelledby="figures-title" {
                             h2 #figures-title { "Figures" }
-                            div.figures { @for figure in figures { (drawn(figure)) } }
+                            @for (topic, figures) in by_topic(figures) {
+                                section id=(topic.anchor()) {
+                                    h3 { (topic.title()) }
+                                    div.figures { @for figure in figures { (drawn(figure)) } }
+                                }
+                            }
                         }
                     }
                     section #tables aria-labelledby="tables-title" {
@@ -95,9 +102,16 @@ fn facts(record: &Record) -> Markup {
     }
 }
 
+/// The figures of each topic that has any.
+fn by_topic(figures: &[Figure]) -> Vec<(Topic, Vec<&Figure>)> {
+    let of =
+        |topic: Topic| (topic, figures.iter().filter(|figure| figure.topic == topic).collect::<Vec<_>>());
+    Topic::ALL.map(of).into_iter().filter(|(_, figures)| !figures.is_empty()).collect()
+}
+
 fn drawn(figure: &Figure) -> Markup {
     markup! {
-        figure id=(format!("figure-{}", figure.name)) {
+        figure.wide[figure.is_wide()] id=(format!("figure-{}", figure.name)) {
             div.scroll tabindex="0" role="region" aria-label=(figure.title) {
                 div.drawing style=(format!("min-width:{:.0}px", figure.least_width())) { (figure.svg()) }
             }

@@ -3,11 +3,12 @@
 use super::averages::Subject;
 use super::scores::heading;
 use super::table::{Column, Kind, Table, Value};
-use crate::report::groups::Pool;
+use crate::experiment::family::{Families, Questions};
+use crate::report::groups::{Group, Pool};
 use crate::report::runs::Metric;
 use crate::report::statistics::RESAMPLES;
 
-pub(super) fn table(subjects: &[Subject]) -> Table {
+pub(super) fn table(subjects: &[Subject], families: &Families) -> Table {
     let note = format!(
         "Long less short over the questions that both answered, percentage points. Interval and p by paired \
          bootstrap: questions are drawn for both at once, the seeds of each for itself (one seed: questions \
@@ -17,7 +18,7 @@ pub(super) fn table(subjects: &[Subject]) -> Table {
         Table::new("comparisons", "Long models less the short ones they were made from", columns())
             .with_note(note);
     for long in subjects {
-        for short in subjects.iter().filter(|short| compares(long, short)) {
+        for short in subjects.iter().filter(|short| compares(long, short, families)) {
             table.rows.push(row(long, short));
         }
     }
@@ -47,25 +48,27 @@ fn columns() -> Vec<Column> {
     columns
 }
 
-/// Whether `short` is what `long` was made from, with the same questions and rules.
-fn compares(long: &Subject, short: &Subject) -> bool {
-    let same = |one: &Subject, other: &Subject| {
-        let (mine, theirs) = (one.cell, other.cell);
-        one.language == other.language
-            && one.context_language == other.context_language
-            && mine.kind == theirs.kind
-            && mine.rules == theirs.rules
-            && questions(&one.pool) == questions(&other.pool)
-    };
-    long.cell.base_model.as_ref() == Some(&short.cell.model) && same(long, short)
+/// Whether `short` is what `long` was made from, trained on the same questions, asked the same ones,
+/// by the same rules.
+fn compares(long: &Subject, short: &Subject, families: &Families) -> bool {
+    long.cell.base_model.as_ref() == Some(&short.cell.model)
+        && long.language == short.language
+        && long.context_language == short.context_language
+        && long.cell.kind == short.cell.kind
+        && long.cell.rules == short.cell.rules
+        && questions(&long.pool, families) == questions(&short.pool, families)
 }
 
-/// What the pool's questions were read from, language by language.
-fn questions<'a>(pool: &'a Pool) -> Vec<(&'a str, &'a str, Option<&'a str>)> {
-    let cells = pool.members.iter().map(|group| group.cell);
-    cells
-        .map(|cell| (cell.evaluated_on.as_str(), cell.language.as_str(), cell.context_language.as_deref()))
-        .collect()
+/// Language by language, the file of the questions as it is named, what is asked, what was trained on.
+type Compared<'a> = (&'a str, &'a str, Option<Questions<'a>>, Option<Questions<'a>>);
+
+fn questions<'a>(pool: &Pool<'a>, families: &'a Families) -> Vec<Compared<'a>> {
+    let of = |group: &Group<'a>| {
+        let asked = families.asked(group.family());
+        let trained_on = families.trained_on(group.family());
+        (group.cell.evaluated_on.as_str(), group.cell.language.as_str(), asked, trained_on)
+    };
+    pool.members.iter().map(of).collect()
 }
 
 fn row(long: &Subject, short: &Subject) -> Vec<Value> {

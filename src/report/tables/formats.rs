@@ -105,7 +105,7 @@ fn written(column: &Column, value: &Value) -> String {
         Value::Count(count) => count.to_string(),
         Value::Number(value) => {
             let decimals = if let Kind::Number(decimals) = column.kind { decimals } else { 2 };
-            format!("{value:.decimals$}")
+            format!("{value:.decimals$}").replace('-', "−")
         }
         Value::Spread(mean, sd) => spread(*mean, *sd),
         Value::Estimate(estimate) => {

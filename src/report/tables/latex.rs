@@ -45,6 +45,7 @@ fn escaped(text: &str) -> String {
             // After `\\`, a bracket would be that command's argument.
             '[' => escaped.push_str("{[}"),
             '±' => escaped.push_str("$\\pm$"),
+            'Δ' => escaped.push_str("$\\Delta$"),
             '−' => escaped.push_str("$-$"),
             '·' => escaped.push_str("$\\cdot$"),
             '–' => escaped.push_str("--"),

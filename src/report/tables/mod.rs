@@ -40,7 +40,7 @@ pub fn tables(
     let mut tables = vec![bpc::table(&record.pretrainings, published)];
     tables.extend(scores::tables(subjects, published));
     tables.push(depth::table(groups));
-    tables.push(comparisons::table(subjects));
+    tables.push(comparisons::table(subjects, &record.families));
     tables.push(cost::table(record));
     tables.push(runs::table(&record.runs));
     tables.retain(|table| !table.rows.is_empty());
