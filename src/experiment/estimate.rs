@@ -28,14 +28,15 @@ pub fn of_plan(plan: &Plan) -> Vec<Option<Estimate>> {
     let mut models: Vec<Option<Config>> = Vec::with_capacity(plan.stages.len());
     let mut estimates = Vec::with_capacity(plan.stages.len());
     for stage in &plan.stages {
-        let model = input(stage, Role::Model).and_then(|input| models[input.stage].clone());
+        let read = input(stage, Role::Model).and_then(|input| models[input.stage].clone());
+        let model = after(stage, read);
         estimates.push(model.as_ref().and_then(|model| estimate(stage, model, plan, &sizes)));
-        models.push(after(stage, model));
+        models.push(model);
     }
     estimates
 }
 
-/// The model that a stage leaves, given the one that it reads.
+/// The model that a stage works on and leaves, given the one that it reads.
 fn after(stage: &Stage, read: Option<Config>) -> Option<Config> {
     match &stage.work {
         Work::Fetch(fetched) => checkpoint(&fetched.name),
@@ -73,8 +74,6 @@ fn estimate(stage: &Stage, model: &Config, plan: &Plan, sizes: &[Size]) -> Optio
             Some(Estimate { tokens, operations })
         }
         Work::Finetune(Finetuning { settings, questions }) => {
-            let dense = Config { attention_window: None, ..model.clone() };
-            let model = if settings.attention == Attention::Dense { &dense } else { model };
             let read = Windows {
                 max_length: settings.max_length,
                 doc_stride: settings.doc_stride,

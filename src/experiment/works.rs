@@ -68,7 +68,7 @@ impl Preparing {
         })
     }
 
-    /// The same as the folder that makes examples takes them.
+    /// The same as the making of examples takes them.
     pub fn settings(&self) -> ExampleSettings {
         let Self { max_length, doc_stride, max_question_length, .. } = *self;
         let windows = WindowSettings { max_length, doc_stride, max_question_length };
