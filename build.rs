@@ -3,9 +3,11 @@
 use std::env;
 use std::path::PathBuf;
 
+const SOURCES: [&str; 1] = ["optimizer"];
+
 fn main() {
     println!("cargo:rerun-if-env-changed=LIBTORCH");
-    println!("cargo:rerun-if-changed=csrc/longqa.cpp");
+    println!("cargo:rerun-if-changed=csrc");
     let Some(libtorch) = env::var_os("LIBTORCH").map(PathBuf::from) else {
         println!("cargo:warning=LIBTORCH is not set; scripts/libtorch prints the folder to set it to");
         std::process::exit(1);
@@ -16,6 +18,6 @@ fn main() {
         .std("c++17")
         .flag_if_supported("-Wno-unused-parameter")
         .include(libtorch.join("include"))
-        .file("csrc/longqa.cpp")
+        .files(SOURCES.map(|name| format!("csrc/{name}.cpp")))
         .compile("longqa_native");
 }

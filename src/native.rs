@@ -1,7 +1,7 @@
 //! Everything `unsafe`, behind safe functions; each block says why it is sound.
 //!
 //! Four things need it: memory maps, the C library's allocator, ending the process at once, and the
-//! libtorch calls that `tch` lacks (`csrc/longqa.cpp`).
+//! libtorch calls that `tch` lacks (`csrc/`).
 
 #![allow(unsafe_code)]
 

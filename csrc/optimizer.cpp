@@ -1,40 +1,16 @@
-// The few libtorch calls that tch does not offer, behind a C interface; src/native.rs is its only
-// caller. Every function returns null, or a message that the caller frees with longqa_free.
+// Calls around the optimizer step that tch does not offer.
 
-#include <ATen/core/Tensor.h>
+#include "longqa.h"
+
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/stack.h>
 
 #include <cstdlib>
-#include <cstring>
-#include <exception>
-#include <vector>
 
-namespace {
-
-std::vector<at::Tensor> tensors(at::Tensor *const *pointers, size_t count) {
-  std::vector<at::Tensor> list;
-  list.reserve(count);
-  for (size_t i = 0; i < count; ++i) {
-    list.push_back(*pointers[i]);
-  }
-  return list;
-}
-
-template <typename Body> char *guarded(Body body) {
-  try {
-    body();
-    return nullptr;
-  } catch (const std::exception &error) {
-    return strdup(error.what());
-  } catch (...) {
-    return strdup("unknown C++ exception");
-  }
-}
-
-} // namespace
+using longqa::guarded;
+using longqa::tensors;
 
 extern "C" {
 
