@@ -5,7 +5,7 @@
 #![allow(missing_docs)]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use longqa::model::{Batch, Config, MaskedLm, MaskedPositions, Mode, ModelType, Precision};
+use longqa::model::{Batch, Config, MaskedLm, MaskedPositions, Mode, ModelType, Precision, Sequence};
 use longqa::random::Seed;
 use longqa::train::AdamW;
 use longqa::train::settings::Optimization;
@@ -27,9 +27,8 @@ fn train_step(criterion: &mut Criterion) {
     let ids: Vec<i64> = (0..LENGTH).map(|place| 4 + place * 7919 % 8000).collect();
     let places: Vec<i64> = (0..LENGTH).step_by(7).collect();
     let labels: Vec<i64> = places.iter().map(|&place| ids[place as usize]).collect();
-    let all = vec![true; ids.len()];
-    let batch = Batch::new(1, &ids, &all, &vec![false; ids.len()], Device::Cpu).unwrap();
-    let masked = MaskedPositions::new(&places, &labels, Device::Cpu).unwrap();
+    let batch = Batch::of_sequences(&[Sequence { input_ids: ids, global: vec![] }], 1).unwrap();
+    let masked = MaskedPositions::new(&places, &labels).unwrap();
 
     let mut group = criterion.benchmark_group("mlm-step");
     group.throughput(Throughput::Elements(LENGTH as u64)).sample_size(10);

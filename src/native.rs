@@ -127,6 +127,85 @@ pub fn drop_gradient(parameter: &Tensor) -> Result<(), TchError> {
     checked(unsafe { longqa_drop_gradient(parameter.as_ptr()) })
 }
 
+/// Sequences laid end to end.
+#[derive(Debug)]
+pub struct Stretch {
+    /// Where each sequence begins, and where the last one ends, `[sequences + 1]`, i32.
+    pub offsets: Tensor,
+    /// Tokens of the longest.
+    pub longest: i64,
+}
+
+/// Keys that a query sees, of its own sequence.
+#[derive(Debug)]
+pub struct PackedKeys<'a> {
+    /// `[tokens, heads, head_dim]`
+    pub key: &'a Tensor,
+    /// `[tokens, heads, head_dim]`
+    pub value: &'a Tensor,
+    /// The sequences of the keys: as many as there are of the queries.
+    pub stretch: &'a Stretch,
+}
+
+/// Attention over packed sequences, each to itself; the result is `[tokens, heads, head_dim]`.
+///
+/// Queries see the keys of `near` up to `side` positions away (all of them without it) and all keys of
+/// `far`; no key may stand in both, and each query must see one in `near`. On CUDA by flash attention (half
+/// precision only); on a CPU by a stand-in for tests, quadratic and without dropout. See `csrc/attention.cpp`.
+pub fn packed_attention(
+    query: &Tensor,
+    stretch: &Stretch,
+    near: &PackedKeys,
+    side: Option<i64>,
+    far: Option<&PackedKeys>,
+    dropout: f64,
+) -> Result<Tensor, TchError> {
+    let side = side.unwrap_or(KeysPointers::ALL);
+    let near = KeysPointers::of(near, side);
+    let far = far.map_or(KeysPointers::NONE, |far| KeysPointers::of(far, KeysPointers::ALL));
+    let mut result = ptr::null_mut();
+    // SAFETY: the pointers come from tensors borrowed for the whole call, or are null where the C++ side
+    // expects it; without an error `result` is a new tensor that nobody else owns.
+    unsafe {
+        let (offsets, longest) = (stretch.offsets.as_ptr(), stretch.longest);
+        checked(longqa_packed_attention(
+            query.as_ptr(),
+            offsets,
+            longest,
+            &near,
+            &far,
+            dropout,
+            &mut result,
+        ))?;
+        Ok(Tensor::from_ptr(result))
+    }
+}
+
+#[repr(C)]
+struct KeysPointers {
+    key: *const C_tensor,
+    value: *const C_tensor,
+    offsets: *const C_tensor,
+    longest: i64,
+    side: i64,
+}
+
+impl KeysPointers {
+    const ALL: i64 = -1;
+    const NONE: Self =
+        Self { key: ptr::null(), value: ptr::null(), offsets: ptr::null(), longest: 0, side: Self::ALL };
+
+    fn of(keys: &PackedKeys, side: i64) -> Self {
+        Self {
+            key: keys.key.as_ptr(),
+            value: keys.value.as_ptr(),
+            offsets: keys.stretch.offsets.as_ptr(),
+            longest: keys.stretch.longest,
+            side,
+        }
+    }
+}
+
 fn pointers(tensors: &[&Tensor]) -> Vec<*const C_tensor> {
     tensors.iter().map(|tensor| tensor.as_ptr()).collect()
 }
@@ -163,6 +242,15 @@ unsafe extern "C" {
         gradient_divisor: *const C_tensor,
         skip: *const C_tensor,
         settings: *const AdamWStep,
+    ) -> *mut c_char;
+    fn longqa_packed_attention(
+        query: *const C_tensor,
+        offsets: *const C_tensor,
+        longest: i64,
+        near: *const KeysPointers,
+        far: *const KeysPointers,
+        dropout: f64,
+        result: *mut *mut C_tensor,
     ) -> *mut c_char;
     fn longqa_drop_gradient(parameter: *const C_tensor) -> *mut c_char;
 }

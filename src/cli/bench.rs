@@ -10,7 +10,7 @@ use rand::Rng;
 use tch::{Device, Kind, Tensor};
 
 use super::Context;
-use crate::model::{Batch, Config, MaskedLm, MaskedPositions, Mode, ModelType, Precision, flops};
+use crate::model::{Batch, Config, MaskedLm, MaskedPositions, Mode, ModelType, Precision, Sequence, flops};
 use crate::process;
 use crate::random::{Purpose, Seed};
 use crate::train::AdamW;
@@ -136,9 +136,10 @@ impl TrainStep {
         let ids: Vec<i64> = (0..count).map(|_| stream.random_range(4..self.vocab_size)).collect();
         let places: Vec<i64> = (0..count as i64).filter(|_| stream.random_bool(0.15)).collect();
         let labels: Vec<i64> = places.iter().map(|&place| ids[place as usize]).collect();
-        let batch =
-            Batch::new(self.batch_size as usize, &ids, &vec![true; count], &vec![false; count], device)?;
-        Ok((batch, MaskedPositions::new(&places, &labels, device)?))
+        let rows = ids.chunks(self.length as usize);
+        let rows: Vec<_> = rows.map(|ids| Sequence { input_ids: ids.to_vec(), global: Vec::new() }).collect();
+        let batch = Batch::of_sequences(&rows, 1)?.to_device(device)?;
+        Ok((batch, MaskedPositions::new(&places, &labels)?.to_device(device)?))
     }
 
     fn append_csv(&self, figures: &[(&str, f64)]) -> anyhow::Result<()> {

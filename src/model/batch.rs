@@ -1,12 +1,13 @@
-//! What the encoder is given: token ids, which of them are real, which of them are global.
+//! What the encoder is given: token sequences laid end to end, without padding.
 //!
-//! A batch is made on the host from host data, and everything about it that decides a shape (how
-//! many globals a row has, whether there is padding at all) is kept on the host, so that a forward
-//! pass never waits for the device.
+//! A batch is made on the host from host data, and everything about it that decides a shape (the rows'
+//! lengths, how many tokens are global) is kept on the host, so that a forward pass never waits for the
+//! device. The network works on `[tokens, …]`; attention alone asks which tokens belong together.
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use super::{Config, ModelError};
+use crate::native::Stretch;
 
 /// One row of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,237 +18,259 @@ pub struct Sequence {
     pub global: Vec<usize>,
 }
 
-/// A batch of token sequences on a device.
+/// A batch of token sequences.
+///
+/// Its tokens stand in *packed order*: first the global tokens of all rows, row after row, then all other
+/// tokens, row after row. So each kind is one stretch of every `[tokens, …]` tensor.
 #[derive(Debug)]
 pub struct Batch {
-    /// Token ids, `[batch, length]`, i64.
-    pub input_ids: Tensor,
-    /// True for real tokens, false for padding, `[batch, length]`, bool.
-    pub attention_mask: Tensor,
-    /// True for tokens with global attention, `[batch, length]`, bool.
-    pub global_attention: Tensor,
-    size: i64,
-    length: i64,
+    /// Token ids in packed order, `[tokens]`, i64.
+    pub(super) input_ids: Tensor,
+    /// Rows of the position embedding in packed order, `[tokens]`, i64.
+    pub(super) position_ids: Tensor,
+    rows: Vec<Row>,
+    globals: Option<Stretch>,
+    others: Stretch,
     largest_id: i64,
-    padding: Padding,
-    globals: Option<Globals>,
 }
 
-/// Whether any row is padded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Padding {
-    /// Every token is real.
-    Absent,
-    /// Some are not.
-    Present,
-}
-
-/// The global tokens of a batch, gathered into equally many slots per row.
-#[derive(Debug)]
-pub struct Globals {
-    /// As many as the most global tokens in one row, or a few more.
-    pub slots: i64,
-    /// For each slot its place among the `batch · length` tokens, row-major, `[batch · slots]`, i64;
-    /// an empty slot points at its row's first token.
-    pub gather: Tensor,
-    /// True where a slot holds a token, `[batch, slots]`, bool.
-    pub present: Tensor,
-    /// Places of the global tokens among the `batch · length` tokens, `[globals]`, i64.
-    pub places: Tensor,
-    /// For each of them its slot among the `batch · slots`, `[globals]`, i64.
-    pub filled: Tensor,
+/// A row's tokens, as attention sees them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Tokens.
+    pub length: usize,
+    /// Positions of the global ones, ascending.
+    pub globals: Vec<usize>,
 }
 
 impl Batch {
-    /// Puts sequences side by side, padded on the right with `padding_id` to the longest.
-    pub fn of_sequences(rows: &[Sequence], padding_id: i64, device: Device) -> Result<Self, ModelError> {
-        let length = rows.iter().map(|row| row.input_ids.len()).max().unwrap_or(0);
-        let mut input_ids = Vec::with_capacity(rows.len() * length);
-        let mut attention_mask = Vec::with_capacity(rows.len() * length);
-        let mut global_attention = vec![false; rows.len() * length];
-        for (index, row) in rows.iter().enumerate() {
-            let padding = length - row.input_ids.len();
-            input_ids.extend(&row.input_ids);
-            input_ids.extend(std::iter::repeat_n(padding_id, padding));
-            attention_mask.extend(std::iter::repeat_n(true, row.input_ids.len()));
-            attention_mask.extend(std::iter::repeat_n(false, padding));
-            for position in &row.global {
-                if *position >= row.input_ids.len() {
-                    return Err(ModelError::Batch {
-                        what: "global position",
-                        expected: format!("below the row's {} tokens", row.input_ids.len()),
-                        found: position.to_string(),
-                    });
+    /// Lays `rows` end to end, in the CPU's memory. `padding_id` is the model's: RoBERTa numbers positions
+    /// from the row after its own, and gives none to a token that happens to be padding.
+    ///
+    /// # Errors
+    /// No row, a row without a token, a negative id, a global position outside its row.
+    pub fn of_sequences(rows: &[Sequence], padding_id: i64) -> Result<Self, ModelError> {
+        let tokens = rows.iter().map(|row| row.input_ids.len()).sum();
+        let (mut input_ids, mut position_ids) = (Vec::with_capacity(tokens), Vec::with_capacity(tokens));
+        let checked = rows.iter().map(Row::of_sequence).collect::<Result<Vec<_>, _>>()?;
+        if checked.is_empty() {
+            return Err(wrong("shape", "at least one row".into(), "none"));
+        }
+        for wanted in [Part::Globals, Part::Others] {
+            for (row, sequence) in checked.iter().zip(rows) {
+                let mut globals = row.globals.iter().peekable();
+                let mut real = 0;
+                for (position, &id) in sequence.input_ids.iter().enumerate() {
+                    real += i64::from(id != padding_id);
+                    let part = match globals.next_if_eq(&&position) {
+                        Some(_) => Part::Globals,
+                        None => Part::Others,
+                    };
+                    if part == wanted {
+                        input_ids.push(id);
+                        position_ids.push(if id == padding_id { padding_id } else { padding_id + real });
+                    }
                 }
-                global_attention[index * length + position] = true;
             }
         }
-        Self::new(rows.len(), &input_ids, &attention_mask, &global_attention, device)
+        let globals = |row: &Row| row.globals.len();
+        Ok(Self {
+            input_ids: Tensor::f_from_slice(&input_ids)?,
+            position_ids: Tensor::f_from_slice(&position_ids)?,
+            globals: match checked.iter().any(|row| !row.globals.is_empty()) {
+                true => Some(stretch(checked.iter().map(globals))?),
+                false => None,
+            },
+            others: stretch(checked.iter().map(|row| row.length - globals(row)))?,
+            largest_id: input_ids.iter().copied().max().unwrap_or(0),
+            rows: checked,
+        })
     }
 
-    /// A batch of `size` rows from flat, row-major values of equal length. Padding may be anywhere;
-    /// a padded token is never global, whatever `global_attention` says.
-    pub fn new(
-        size: usize,
-        input_ids: &[i64],
-        attention_mask: &[bool],
-        global_attention: &[bool],
-        device: Device,
-    ) -> Result<Self, ModelError> {
-        let length = input_ids.len().checked_div(size).unwrap_or(0);
-        let is_rectangle = length > 0 && size * length == input_ids.len();
-        if !is_rectangle || [attention_mask.len(), global_attention.len()] != [input_ids.len(); 2] {
-            return Err(ModelError::Batch {
-                what: "shape",
-                expected: "ids, mask and global marks of equal number, at least one token in each row".into(),
-                found: format!(
-                    "{size} rows, {} ids, {} mask values, {} global marks",
-                    input_ids.len(),
-                    attention_mask.len(),
-                    global_attention.len()
-                ),
-            });
-        }
-        if let Some(negative) = input_ids.iter().find(|id| **id < 0) {
-            return Err(ModelError::Batch {
-                what: "token id",
-                expected: "at least 0".into(),
-                found: negative.to_string(),
-            });
-        }
-        let global: Vec<bool> =
-            global_attention.iter().zip(attention_mask).map(|(global, real)| *global && *real).collect();
-        let shape = [size as i64, length as i64];
-        let on_device = |tensor: Tensor| tensor.f_to_device(device);
+    /// The same batch in the memory of `device`. A copy to a GPU is begun and not waited for.
+    pub fn to_device(&self, device: Device) -> Result<Self, TchError> {
+        let to = |stretch: &Stretch| -> Result<Stretch, TchError> {
+            Ok(Stretch { offsets: upload(&stretch.offsets, device)?, longest: stretch.longest })
+        };
         Ok(Self {
-            input_ids: on_device(Tensor::f_from_slice(input_ids)?.view(shape))?,
-            attention_mask: on_device(Tensor::f_from_slice(attention_mask)?.view(shape))?,
-            global_attention: on_device(Tensor::f_from_slice(&global)?.view(shape))?,
-            size: shape[0],
-            length: shape[1],
-            largest_id: input_ids.iter().copied().max().unwrap_or(0),
-            padding: if attention_mask.iter().all(|real| *real) { Padding::Absent } else { Padding::Present },
-            globals: Globals::of_marks(&global, length, device)?,
+            input_ids: upload(&self.input_ids, device)?,
+            position_ids: upload(&self.position_ids, device)?,
+            rows: self.rows.clone(),
+            globals: self.globals.as_ref().map(to).transpose()?,
+            others: to(&self.others)?,
+            largest_id: self.largest_id,
         })
     }
 
     /// Checks that `config`'s embeddings have a row for every token and position, before a device
     /// would fail on it.
     pub(super) fn check(&self, config: &Config) -> Result<(), ModelError> {
-        let wrong = |what, expected: String, found: i64| {
-            Err(ModelError::Batch { what, expected, found: found.to_string() })
-        };
-        if self.length > config.max_length() {
-            return wrong("length", format!("at most {} tokens", config.max_length()), self.length);
+        if self.length() > config.max_length() {
+            let expected = format!("at most {} tokens", config.max_length());
+            return Err(wrong("length", expected, self.length()));
         }
         if self.largest_id >= config.vocab_size {
-            return wrong("token id", format!("below vocab_size = {}", config.vocab_size), self.largest_id);
+            return Err(wrong(
+                "token id",
+                format!("below vocab_size = {}", config.vocab_size),
+                self.largest_id,
+            ));
         }
         Ok(())
     }
 
-    /// Rows.
-    pub fn size(&self) -> i64 {
-        self.size
+    /// What each row holds.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
     }
 
-    /// Tokens per row, padding included.
+    /// Tokens of the longest row.
     pub fn length(&self) -> i64 {
-        self.length
+        self.rows.iter().map(|row| row.length as i64).max().unwrap_or(0)
     }
 
-    /// Whether any row is padded.
-    pub fn padding(&self) -> Padding {
-        self.padding
+    /// All tokens.
+    pub fn tokens(&self) -> i64 {
+        self.rows.iter().map(|row| row.length as i64).sum()
     }
 
-    /// The global tokens; none if no row has one.
-    pub fn globals(&self) -> Option<&Globals> {
+    /// The global tokens of all rows, the first in packed order; none if no row has one.
+    pub(super) fn globals(&self) -> Option<&Stretch> {
         self.globals.as_ref()
+    }
+
+    /// How many tokens are global.
+    pub fn count_globals(&self) -> i64 {
+        self.rows.iter().map(|row| row.globals.len() as i64).sum()
+    }
+
+    /// The tokens that are not global, the last in packed order.
+    pub(super) fn others(&self) -> &Stretch {
+        &self.others
+    }
+
+    /// Where its tensors are.
+    pub fn device(&self) -> Device {
+        self.input_ids.device()
+    }
+
+    /// For each cell of a rectangle with a row of [`Batch::length`] cells for each row of the batch: the
+    /// place in packed order of the token there; none where the row has ended.
+    pub(super) fn places(&self) -> Vec<Option<i64>> {
+        let length = self.length() as usize;
+        let mut cells = vec![None; self.rows.len() * length];
+        let (mut next_global, mut next_other) = (0, self.count_globals());
+        for (row, cells) in self.rows.iter().zip(cells.chunks_mut(length)) {
+            let mut globals = row.globals.iter().peekable();
+            for (position, cell) in cells.iter_mut().take(row.length).enumerate() {
+                let next = match globals.next_if_eq(&&position) {
+                    Some(_) => &mut next_global,
+                    None => &mut next_other,
+                };
+                *cell = Some(*next);
+                *next += 1;
+            }
+        }
+        cells
+    }
+
+    /// The places in packed order of tokens counted row after row: `[wanted]` to `[wanted]`, i64.
+    pub(super) fn packed(&self, tokens: &Tensor) -> Result<Tensor, TchError> {
+        if self.globals.is_none() {
+            return Ok(tokens.shallow_clone());
+        }
+        let places: Vec<i64> = self.places().into_iter().flatten().collect();
+        upload(&Tensor::f_from_slice(&places)?, self.device())?.f_index_select(0, tokens)
+    }
+
+    /// Values of tokens as a rectangle, `[tokens, …]` to `[rows, length, …]`, with `filling` where a row has
+    /// ended.
+    pub fn padded(&self, values: &Tensor, filling: f64) -> Result<Tensor, TchError> {
+        let mut shape = values.size();
+        let tokens = std::mem::replace(&mut shape[0], 1);
+        let filling = Tensor::f_full(shape.as_slice(), filling, (values.kind(), values.device()))?;
+        let places: Vec<i64> = self.places().into_iter().map(|place| place.unwrap_or(tokens)).collect();
+        let places = upload(&Tensor::f_from_slice(&places)?, values.device())?;
+        shape.splice(0..1, [self.rows.len() as i64, self.length()]);
+        Tensor::f_cat(&[values, &filling], 0)?.f_index_select(0, &places)?.f_view(shape.as_slice())
     }
 }
 
-impl Globals {
-    fn of_marks(marks: &[bool], length: usize, device: Device) -> Result<Option<Self>, ModelError> {
-        let rows: Vec<Vec<usize>> = marks
-            .chunks(length)
-            .map(|row| {
-                row.iter().enumerate().filter(|(_, mark)| **mark).map(|(position, _)| position).collect()
-            })
-            .collect();
-        let most = rows.iter().map(Vec::len).max().unwrap_or(0);
-        if most == 0 {
-            return Ok(None);
+impl Row {
+    fn of_sequence(sequence: &Sequence) -> Result<Self, ModelError> {
+        let length = sequence.input_ids.len();
+        if length == 0 {
+            return Err(wrong("shape", "at least one token in each row".into(), "an empty row"));
         }
-        // GPUs' fused kernels want rows of masks to begin at multiples of 16 bytes.
-        let slots = most.next_multiple_of(8);
-        let (mut gather, mut present, mut places, mut filled) = (vec![], vec![], vec![], vec![]);
-        for (index, row) in rows.iter().enumerate() {
-            for slot in 0..slots {
-                let place = (index * length + row.get(slot).copied().unwrap_or(0)) as i64;
-                gather.push(place);
-                present.push(slot < row.len());
-                if slot < row.len() {
-                    places.push(place);
-                    filled.push((index * slots + slot) as i64);
-                }
+        if let Some(negative) = sequence.input_ids.iter().find(|id| **id < 0) {
+            return Err(wrong("token id", "at least 0".into(), negative));
+        }
+        let mut globals = sequence.global.clone();
+        globals.sort_unstable();
+        globals.dedup();
+        match globals.last() {
+            Some(last) if *last >= length => {
+                Err(wrong("global position", format!("below the row's {length} tokens"), last))
             }
+            _ => Ok(Self { length, globals }),
         }
-        let shape = [rows.len() as i64, slots as i64];
-        Ok(Some(Self {
-            slots: slots as i64,
-            gather: Tensor::f_from_slice(&gather)?.f_to_device(device)?,
-            present: Tensor::f_from_slice(&present)?.view(shape).f_to_device(device)?,
-            places: Tensor::f_from_slice(&places)?.f_to_device(device)?,
-            filled: Tensor::f_from_slice(&filled)?.f_to_device(device)?,
-        }))
     }
+}
 
-    /// The global tokens' vectors: `[batch, length, …]` to `[batch, slots, …]`.
-    pub fn select(&self, tokens: &Tensor) -> Tensor {
-        let mut shape = tokens.size();
-        let flat = tokens.flatten(0, 1).index_select(0, &self.gather); // [batch · slots, …]
-        shape[1] = self.slots;
-        flat.view(shape.as_slice())
-    }
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    Globals,
+    Others,
+}
 
-    /// `tokens` with the global tokens' vectors replaced by `rows`: `[batch, length, …]` and
-    /// `[batch, slots, …]` to `[batch, length, …]`.
-    pub fn replace(&self, tokens: &Tensor, rows: &Tensor) -> Tensor {
-        let filled = rows.flatten(0, 1).index_select(0, &self.filled); // [globals, …]
-        tokens.flatten(0, 1).index_copy(0, &self.places, &filled).view(tokens.size().as_slice())
+fn stretch(lengths: impl Iterator<Item = usize>) -> Result<Stretch, TchError> {
+    let (mut offsets, mut longest, mut end) = (vec![0], 0, 0);
+    for length in lengths {
+        end += length as i32;
+        longest = longest.max(length as i64);
+        offsets.push(end);
     }
+    Ok(Stretch { offsets: Tensor::f_from_slice(&offsets)?, longest })
+}
+
+fn wrong(what: &'static str, expected: String, found: impl ToString) -> ModelError {
+    ModelError::Batch { what, expected, found: found.to_string() }
+}
+
+/// A copy in the memory of `device`; one to a GPU is begun and not waited for, which needs pinned memory.
+pub(crate) fn upload(tensor: &Tensor, device: Device) -> Result<Tensor, TchError> {
+    if tensor.device() == device {
+        return Ok(tensor.shallow_clone());
+    }
+    let (non_blocking, copy) = (true, false);
+    tensor.f_pin_memory(device)?.f_to_device_(device, tensor.kind(), non_blocking, copy)
 }
 
 /// The masked tokens of a batch and what they were.
 #[derive(Debug)]
 pub struct MaskedPositions {
-    /// Their places among the `batch · length` tokens, row-major, `[masked]`, i64.
+    /// Their places among all tokens, row after row, `[masked]`, i64.
     pub index: Tensor,
     /// The original token ids, `[masked]`, i64.
     pub labels: Tensor,
 }
 
 impl MaskedPositions {
-    /// Masked positions from host data: places among the `batch · length` tokens, row-major, and
-    /// the original token ids.
-    pub fn new(index: &[i64], labels: &[i64], device: Device) -> Result<Self, ModelError> {
+    /// Masked positions from host data: places among all tokens, row after row, and the original ids.
+    pub fn new(index: &[i64], labels: &[i64]) -> Result<Self, ModelError> {
         if index.len() != labels.len() {
-            return Err(ModelError::Batch {
-                what: "masked positions",
-                expected: format!("{} labels", index.len()),
-                found: labels.len().to_string(),
-            });
+            return Err(wrong("masked positions", format!("{} labels", index.len()), labels.len()));
         }
-        let on_device = |values: &[i64]| -> Result<Tensor, ModelError> {
-            let tensor = if values.is_empty() {
-                Tensor::f_zeros([0], (Kind::Int64, Device::Cpu))?
-            } else {
-                Tensor::f_from_slice(values)?
-            };
-            Ok(tensor.f_to_device(device)?)
+        let tensor = |values: &[i64]| match values {
+            [] => Tensor::f_zeros([0], (Kind::Int64, Device::Cpu)),
+            _ => Tensor::f_from_slice(values),
         };
-        Ok(Self { index: on_device(index)?, labels: on_device(labels)? })
+        Ok(Self { index: tensor(index)?, labels: tensor(labels)? })
+    }
+
+    /// The same in the memory of `device`. A copy to a GPU is begun and not waited for.
+    pub fn to_device(&self, device: Device) -> Result<Self, TchError> {
+        Ok(Self { index: upload(&self.index, device)?, labels: upload(&self.labels, device)? })
     }
 
     /// How many.
@@ -265,55 +288,50 @@ impl MaskedPositions {
 mod tests {
     use super::*;
 
-    #[test]
-    fn rows_of_different_length_are_padded_and_their_globals_gathered() {
+    fn numbers(tensor: &Tensor) -> Vec<i64> {
+        Vec::try_from(tensor.to_kind(Kind::Int64)).unwrap()
+    }
+
+    fn two_rows() -> Batch {
         let rows = [
-            Sequence { input_ids: vec![0, 7, 2], global: vec![2, 0] },
-            Sequence { input_ids: vec![0, 8, 9, 9, 2], global: vec![1] },
+            Sequence { input_ids: vec![0, 7, 2], global: vec![2, 0, 2] },
+            Sequence { input_ids: vec![0, 8, 1, 9, 2], global: vec![1] },
         ];
-        let batch = Batch::of_sequences(&rows, 1, Device::Cpu).unwrap();
-        let ids = Vec::<Vec<i64>>::try_from(&batch.input_ids).unwrap();
-        assert_eq!(ids, [[0, 7, 2, 1, 1], [0, 8, 9, 9, 2]]);
-        assert_eq!((batch.size(), batch.length(), batch.padding()), (2, 5, Padding::Present));
-        let globals = batch.globals().unwrap();
-        assert_eq!(globals.slots, 8);
-        assert_eq!(
-            Vec::<i64>::try_from(&globals.gather).unwrap(),
-            [0, 2, 0, 0, 0, 0, 0, 0, 6, 5, 5, 5, 5, 5, 5, 5]
-        );
-        assert_eq!(Vec::<i64>::try_from(&globals.places).unwrap(), [0, 2, 6]);
-        assert_eq!(Vec::<i64>::try_from(&globals.filled).unwrap(), [0, 1, 8]);
+        Batch::of_sequences(&rows, 1).unwrap()
     }
 
     #[test]
-    fn a_padded_token_is_never_global() {
-        let batch =
-            Batch::new(1, &[0, 5, 1], &[true, true, false], &[false, false, true], Device::Cpu).unwrap();
-        assert!(batch.globals().is_none());
+    fn global_tokens_come_first_and_padding_in_a_text_takes_no_position() {
+        let batch = two_rows();
+        assert_eq!(numbers(&batch.input_ids), [0, 2, 8, 7, 0, 1, 9, 2]);
+        assert_eq!(numbers(&batch.position_ids), [2, 4, 3, 3, 2, 1, 4, 5]);
+        let (globals, others) = (batch.globals().unwrap(), batch.others());
+        assert_eq!((numbers(&globals.offsets), globals.longest), (vec![0, 2, 3], 2));
+        assert_eq!((numbers(&others.offsets), others.longest), (vec![0, 1, 5], 4));
+        assert_eq!((batch.tokens(), batch.length(), batch.count_globals()), (8, 5, 3));
     }
 
     #[test]
-    fn replacing_what_was_selected_changes_nothing() {
-        let row = |length: i64, global| Sequence { input_ids: (0..length).collect(), global };
-        let rows = [row(4, vec![3, 1]), row(6, vec![]), row(5, vec![0, 2, 4])];
-        let batch = Batch::of_sequences(&rows, 1, Device::Cpu).unwrap();
-        let globals = batch.globals().unwrap();
-        let tokens = Tensor::arange(3 * 6 * 2, (Kind::Float, Device::Cpu)).view([3, 6, 2]);
-        assert_eq!(globals.replace(&tokens, &globals.select(&tokens)), tokens);
-        let zeroed = globals.replace(&tokens, &globals.select(&tokens).zeros_like());
-        assert_eq!(
-            Vec::<f32>::try_from(zeroed.select(2, 1).select(0, 2)).unwrap(),
-            [0., 27., 0., 31., 0., 35.]
-        );
+    fn a_rectangle_has_every_token_in_its_place() {
+        let batch = two_rows();
+        let ids = batch.padded(&batch.input_ids, -1.0).unwrap();
+        assert_eq!(Vec::<Vec<i64>>::try_from(ids).unwrap(), [[0, 7, 2, -1, -1], [0, 8, 1, 9, 2]]);
+        let all = Tensor::arange(8, (Kind::Int64, Device::Cpu));
+        let in_order = batch.input_ids.index_select(0, &batch.packed(&all).unwrap());
+        assert_eq!(numbers(&in_order), [0, 7, 2, 0, 8, 1, 9, 2]);
     }
 
     #[test]
-    fn ragged_or_negative_input_is_refused() {
-        assert!(Batch::new(2, &[1, 2, 3], &[true; 3], &[false; 3], Device::Cpu).is_err());
-        assert!(Batch::new(0, &[], &[], &[], Device::Cpu).is_err());
-        assert!(Batch::new(1, &[-1], &[true], &[false], Device::Cpu).is_err());
-        let row = Sequence { input_ids: vec![0], global: vec![1] };
-        assert!(Batch::of_sequences(&[row], 1, Device::Cpu).is_err());
-        assert!(MaskedPositions::new(&[1], &[], Device::Cpu).is_err());
+    fn empty_or_negative_or_outlying_input_is_refused() {
+        let row = |input_ids: &[i64], global: &[usize]| Sequence {
+            input_ids: input_ids.to_vec(),
+            global: global.to_vec(),
+        };
+        for rows in
+            [vec![], vec![row(&[5], &[]), row(&[], &[])], vec![row(&[-1], &[])], vec![row(&[0], &[1])]]
+        {
+            assert!(Batch::of_sequences(&rows, 1).is_err(), "{rows:?}");
+        }
+        assert!(MaskedPositions::new(&[1], &[]).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! Token ids to the encoder's input: word, position and token-type embedding, LayerNorm, dropout
 //! (`RobertaEmbeddings`, `LongformerEmbeddings` of transformers).
 
-use tch::{Kind, Tensor};
+use tch::{TchError, Tensor};
 
 use super::layers::{LayerNorm, Pass, dropout};
 use super::parameters::{Builder, Part};
@@ -48,32 +48,14 @@ impl Embeddings {
         })
     }
 
-    /// `[batch, length]` to `[batch, length, hidden_size]`.
-    pub(super) fn forward(&self, batch: &Batch, pass: Pass) -> Tensor {
+    /// The batch's tokens, `[tokens, hidden_size]`, in 32 bits.
+    pub(super) fn forward(&self, batch: &Batch, pass: Pass) -> Result<Tensor, TchError> {
         let embed =
-            |table: &Tensor, ids: &Tensor| Tensor::embedding(table, ids, self.padding_id, false, false);
-        let words = embed(&self.words, &batch.input_ids);
-        let positions = embed(&self.positions, &position_ids(&batch.input_ids, self.padding_id));
+            |table: &Tensor, ids: &Tensor| Tensor::f_embedding(table, ids, self.padding_id, false, false);
+        let words = embed(&self.words, &batch.input_ids)?;
+        let positions = embed(&self.positions, &batch.position_ids)?;
         // Every token is of type 0: one row, broadcast, is what a look-up would give.
-        let sum = words + self.token_types.narrow(0, 0, 1) + positions;
-        dropout(self.norm.forward(&sum), pass.dropout(self.dropout))
-    }
-}
-
-/// Real tokens are numbered from `padding_id + 1`, left to right; padding stays `padding_id`.
-fn position_ids(input_ids: &Tensor, padding_id: i64) -> Tensor {
-    let real = input_ids.not_equal(padding_id).to_kind(Kind::Int64);
-    real.cumsum(1, Kind::Int64) * real + padding_id
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn padding_anywhere_takes_no_position() {
-        let ids = Tensor::from_slice(&[0i64, 5, 1, 6, 2, 1]).view([1, 6]);
-        let positions = Vec::<Vec<i64>>::try_from(position_ids(&ids, 1)).unwrap();
-        assert_eq!(positions, [[2, 3, 1, 4, 5, 1]]);
+        let sum = words.f_add(&self.token_types.f_narrow(0, 0, 1)?)?.f_add(&positions)?;
+        dropout(self.norm.forward(&sum)?, pass.dropout(self.dropout))
     }
 }

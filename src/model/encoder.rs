@@ -1,7 +1,7 @@
 //! The encoder: embeddings, then layers of self-attention and feed-forward, each with a residual sum
 //! and LayerNorm after it (`RobertaEncoder`, `LongformerEncoder` of transformers).
 
-use tch::Tensor;
+use tch::{TchError, Tensor};
 
 use super::attention::{Plans, SelfAttention};
 use super::config::Activation;
@@ -13,9 +13,9 @@ use super::{Batch, Config, ModelError};
 /// The tokens whose last hidden state is wanted.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Wanted<'a> {
-    /// All: `[batch, length, hidden_size]`.
+    /// All: `[tokens, hidden_size]`.
     All,
-    /// Those at the given places among the `batch · length` tokens, `[wanted]`: `[wanted, hidden_size]`.
+    /// Those at the given places in packed order, `[wanted]`: `[wanted, hidden_size]`.
     At(&'a Tensor),
 }
 
@@ -35,16 +35,16 @@ impl Encoder {
     }
 
     /// The last hidden state of the wanted tokens, in 32 bits.
-    pub(super) fn forward(&self, batch: &Batch, wanted: Wanted, pass: Pass) -> Tensor {
+    pub(super) fn forward(&self, batch: &Batch, wanted: Wanted, pass: Pass) -> Result<Tensor, ModelError> {
         let mut plans = Plans::new(batch, pass);
-        let mut hidden = self.embeddings.forward(batch, pass); // [batch, length, hidden_size]
+        let mut hidden = self.embeddings.forward(batch, pass)?; // [tokens, hidden_size]
         let last = self.layers.len().saturating_sub(1);
         for (index, layer) in self.layers.iter().enumerate() {
             // What follows the last attention works on each token alone: only the wanted ones need it.
             let wanted = if index == last { wanted } else { Wanted::All };
-            hidden = layer.forward(&hidden, wanted, &mut plans, pass);
+            hidden = layer.forward(&hidden, wanted, &mut plans, pass)?;
         }
-        hidden
+        Ok(hidden)
     }
 }
 
@@ -77,27 +77,31 @@ impl Layer {
         })
     }
 
-    fn forward(&self, hidden: &Tensor, wanted: Wanted, plans: &mut Plans, pass: Pass) -> Tensor {
-        let attended = self.attention.forward(hidden, plans, pass); // [batch, length, hidden_size]
+    fn forward(
+        &self,
+        hidden: &Tensor,
+        wanted: Wanted,
+        plans: &mut Plans,
+        pass: Pass,
+    ) -> Result<Tensor, ModelError> {
+        let attended = self.attention.forward(hidden, plans, pass)?; // [tokens, hidden_size]
         let (attended, hidden) = match wanted {
             Wanted::All => (attended, hidden.shallow_clone()),
-            Wanted::At(places) => {
-                (attended.flatten(0, 1).index_select(0, places), hidden.flatten(0, 1).index_select(0, places))
-            }
+            Wanted::At(places) => (attended.f_index_select(0, places)?, hidden.f_index_select(0, places)?),
         };
         let probability = pass.dropout(self.dropout);
-        let attended = dropout(self.attention_output.forward(&attended, pass.precision), probability);
-        let middle = self.attention_norm.forward(&(hidden + attended));
-        let inner = activate(self.activation, &self.intermediate.forward(&middle, pass.precision));
-        let outer = dropout(self.output.forward(&inner, pass.precision), probability);
-        self.output_norm.forward(&(middle + outer))
+        let attended = dropout(self.attention_output.forward(&attended, pass.precision)?, probability)?;
+        let middle = self.attention_norm.forward(&hidden.f_add(&attended)?)?;
+        let inner = activate(self.activation, &self.intermediate.forward(&middle, pass.precision)?)?;
+        let outer = dropout(self.output.forward(&inner, pass.precision)?, probability)?;
+        Ok(self.output_norm.forward(&middle.f_add(&outer)?)?)
     }
 }
 
-fn activate(activation: Activation, x: &Tensor) -> Tensor {
+fn activate(activation: Activation, x: &Tensor) -> Result<Tensor, TchError> {
     match activation {
-        Activation::Gelu => x.gelu("none"),
-        Activation::GeluTanh => x.gelu("tanh"),
-        Activation::Relu => x.relu(),
+        Activation::Gelu => x.f_gelu("none"),
+        Activation::GeluTanh => x.f_gelu("tanh"),
+        Activation::Relu => x.f_relu(),
     }
 }

@@ -1,7 +1,9 @@
 //! The layers every part of the network is made of, and what holds for one pass through it.
 
 use serde::{Deserialize, Serialize};
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
+
+use super::attention::Backend;
 
 /// Whether dropout is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +42,7 @@ impl Precision {
 pub(super) struct Pass {
     pub(super) mode: Mode,
     pub(super) precision: Precision,
+    pub(super) backend: Backend,
 }
 
 impl Pass {
@@ -63,15 +66,31 @@ pub(super) struct Linear {
 
 impl Linear {
     /// `[…, inputs]` to `[…, outputs]`, in the precision's kind.
-    pub(super) fn forward(&self, x: &Tensor, precision: Precision) -> Tensor {
+    pub(super) fn forward(&self, x: &Tensor, precision: Precision) -> Result<Tensor, TchError> {
         linear(x, &self.weight, &self.bias, precision)
     }
 }
 
 /// x Wᵀ + b in the precision's kind.
-pub(super) fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor, precision: Precision) -> Tensor {
+pub(super) fn linear(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    precision: Precision,
+) -> Result<Tensor, TchError> {
     let kind = precision.kind();
-    x.to_kind(kind).linear(&weight.to_kind(kind), Some(bias.to_kind(kind)))
+    x.f_to_kind(kind)?.f_linear(&weight.f_to_kind(kind)?, Some(bias.f_to_kind(kind)?))
+}
+
+/// `[…, inputs]` through several layers by one matrix product: `[…, sum of outputs]`, in the precision's kind.
+pub(super) fn linear_of_several(
+    x: &Tensor,
+    layers: &[&Linear],
+    precision: Precision,
+) -> Result<Tensor, TchError> {
+    let weights: Vec<_> = layers.iter().map(|layer| &layer.weight).collect();
+    let biases: Vec<_> = layers.iter().map(|layer| &layer.bias).collect();
+    linear(x, &Tensor::f_cat(&weights, 0)?, &Tensor::f_cat(&biases, 0)?, precision)
 }
 
 /// Normalization over the last dimension.
@@ -84,25 +103,27 @@ pub(super) struct LayerNorm {
 
 impl LayerNorm {
     /// The same shape, in 32 bits.
-    pub(super) fn forward(&self, x: &Tensor) -> Tensor {
-        x.to_kind(Kind::Float).layer_norm(
-            self.weight.size(),
+    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {
+        let (shape, enable_cudnn) = (self.weight.size(), true);
+        x.f_to_kind(Kind::Float)?.f_layer_norm(
+            shape,
             Some(&self.weight),
             Some(&self.bias),
             self.eps,
-            true,
+            enable_cudnn,
         )
     }
 }
 
 /// Zeroes each element with `probability` and scales the others by 1 / (1 − `probability`).
-pub(super) fn dropout(x: Tensor, probability: f64) -> Tensor {
+pub(super) fn dropout(x: Tensor, probability: f64) -> Result<Tensor, TchError> {
     if probability == 0.0 {
-        return x;
+        return Ok(x);
     }
+    let train = true;
     match x.device() {
         // `dropout` itself keeps a mask of floats on the CPU; this one keeps a mask of bytes.
-        Device::Cpu => x.native_dropout(probability, true).0,
-        _ => x.dropout(probability, true),
+        Device::Cpu => Ok(x.f_native_dropout(probability, train)?.0),
+        _ => x.f_dropout(probability, train),
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use tch::{Device, Kind, Reduction, Tensor};
 
+use super::attention::Backend;
 use super::config::{Architecture, Config};
 use super::encoder::{Encoder, Wanted};
 use super::layers::{LayerNorm, Linear, Mode, Pass, Precision, linear};
@@ -18,6 +19,7 @@ pub struct MaskedLm {
     config: Config,
     parameters: Parameters,
     precision: Precision,
+    backend: Backend,
     encoder: Encoder,
     dense: Linear,
     norm: LayerNorm,
@@ -45,12 +47,21 @@ impl MaskedLm {
         let dense = builder.linear(Part::Head, "lm_head.dense", width, width)?;
         let norm = builder.layer_norm(Part::Head, "lm_head.layer_norm", width, config.layer_norm_eps)?;
         let parameters = builder.finish(&[])?;
-        Ok(Self { config, parameters, precision: Precision::default(), encoder, dense, norm, bias })
+        let backend = Backend::Blocks;
+        let model =
+            Self { config, parameters, precision: Precision::default(), backend, encoder, dense, norm, bias };
+        Ok(model.with_precision(Precision::default()))
     }
 
-    /// The same model, computing in `precision`.
+    /// The same model, computing in `precision`, with the fastest attention that there is for it.
     pub fn with_precision(self, precision: Precision) -> Self {
-        Self { precision, ..self }
+        let backend = Backend::available(self.parameters.device(), precision.kind(), self.config.head_dim());
+        Self { precision, backend, ..self }
+    }
+
+    /// The same model, computing attention by `backend`.
+    pub fn with_backend(self, backend: Backend) -> Self {
+        Self { backend, ..self }
     }
 
     /// The configuration.
@@ -63,22 +74,23 @@ impl MaskedLm {
         &self.parameters
     }
 
-    /// The last hidden states, `[batch, length, hidden_size]`, f32.
+    /// The last hidden states as a rectangle, `[rows, length, hidden_size]`, f32, 0 where a row has ended.
     pub fn hidden(&self, batch: &Batch, mode: Mode) -> Result<Tensor, ModelError> {
         batch.check(&self.config)?;
-        Ok(self.encoder.forward(batch, Wanted::All, self.pass(mode)))
+        let hidden = self.encoder.forward(batch, Wanted::All, self.pass(mode))?;
+        Ok(batch.padded(&hidden, 0.0)?)
     }
 
-    /// The logits of the tokens at the given places among the `batch · length` tokens, `[places]` to
+    /// The logits of the tokens at the given places among all tokens, row after row: `[places]` to
     /// `[places, vocab_size]`, f32.
     pub fn logits(&self, batch: &Batch, places: &Tensor, mode: Mode) -> Result<Tensor, ModelError> {
         batch.check(&self.config)?;
         let pass = self.pass(mode);
-        let hidden = self.encoder.forward(batch, Wanted::At(places), pass);
-        let inner = self.dense.forward(&hidden, pass.precision).gelu("none");
+        let hidden = self.encoder.forward(batch, Wanted::At(&batch.packed(places)?), pass)?;
+        let inner = self.dense.forward(&hidden, pass.precision)?.f_gelu("none")?;
         let decoder = &self.encoder.embeddings.words;
-        let logits = linear(&self.norm.forward(&inner), decoder, &self.bias, pass.precision);
-        Ok(logits.to_kind(Kind::Float))
+        let logits = linear(&self.norm.forward(&inner)?, decoder, &self.bias, pass.precision)?;
+        Ok(logits.f_to_kind(Kind::Float)?)
     }
 
     /// The sum over the masked tokens of −ln of the probability given to the original token: a
@@ -92,7 +104,13 @@ impl MaskedLm {
         const NO_LABEL_IS_IGNORED: i64 = -100;
         let logits = self.logits(batch, &masked.index, mode)?;
         let no_weight = None::<Tensor>;
-        Ok(logits.cross_entropy_loss(&masked.labels, no_weight, Reduction::Sum, NO_LABEL_IS_IGNORED, 0.0))
+        Ok(logits.f_cross_entropy_loss(
+            &masked.labels,
+            no_weight,
+            Reduction::Sum,
+            NO_LABEL_IS_IGNORED,
+            0.0,
+        )?)
     }
 
     /// Writes `config.json` and `model.safetensors` into `folder`.
@@ -101,12 +119,13 @@ impl MaskedLm {
     }
 
     fn pass(&self, mode: Mode) -> Pass {
-        Pass { mode, precision: self.precision }
+        Pass { mode, precision: self.precision, backend: self.backend }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Sequence;
     use super::super::testing::{self, random_batch};
     use super::*;
 
@@ -115,8 +134,8 @@ mod tests {
         for config in [testing::roberta(), testing::longformer()] {
             let model = MaskedLm::from_seed(config, Seed(1), Device::Cpu).unwrap();
             let batch = random_batch(model.config(), &[13, 40], 3);
-            let every = Tensor::arange(80, (Kind::Int64, Device::Cpu));
-            let some = Tensor::from_slice(&[3i64, 41, 79, 12]);
+            let every = Tensor::arange(53, (Kind::Int64, Device::Cpu));
+            let some = Tensor::from_slice(&[3i64, 14, 52, 12]);
             let of_all = model.logits(&batch, &every, Mode::Evaluate).unwrap().index_select(0, &some);
             let of_some = model.logits(&batch, &some, Mode::Evaluate).unwrap();
             assert!(of_some.allclose(&of_all, 1e-5, 1e-6, false));
@@ -127,7 +146,7 @@ mod tests {
     fn nothing_masked_costs_nothing() {
         let model = MaskedLm::from_seed(testing::longformer(), Seed(1), Device::Cpu).unwrap();
         let batch = random_batch(model.config(), &[9], 0);
-        let masked = MaskedPositions::new(&[], &[], Device::Cpu).unwrap();
+        let masked = MaskedPositions::new(&[], &[]).unwrap();
         let loss = model.loss_sum(&batch, &masked, Mode::Train).unwrap();
         assert_eq!(loss.double_value(&[]), 0.0);
         loss.backward();
@@ -139,10 +158,81 @@ mod tests {
         let batch = random_batch(model.config(), &[32, 32], 0);
         let index: Vec<i64> = (0..64).collect();
         let labels: Vec<i64> = (0..64).map(|token| token % 90).collect();
-        let masked = MaskedPositions::new(&index, &labels, Device::Cpu).unwrap();
+        let masked = MaskedPositions::new(&index, &labels).unwrap();
         let loss = model.loss_sum(&batch, &masked, Mode::Train).unwrap().double_value(&[]) / 64.0;
         let chance = (model.config().vocab_size as f64).ln();
         assert!((loss - chance).abs() < 0.2, "{loss} against {chance}");
+    }
+
+    /// The loss, and the gradient of every parameter, put together.
+    fn learned(model: &MaskedLm, batches: &[(Batch, MaskedPositions)]) -> (f64, Tensor) {
+        let mut total = 0.0;
+        for (_, parameter) in model.parameters().iter() {
+            crate::native::drop_gradient(parameter).unwrap();
+        }
+        for (batch, masked) in batches {
+            let loss = model.loss_sum(batch, masked, Mode::Evaluate).unwrap();
+            loss.backward();
+            total += loss.double_value(&[]);
+        }
+        let gradient = |(_, parameter): (_, &Tensor)| match parameter.grad() {
+            gradient if gradient.defined() => gradient.flatten(0, -1),
+            _ => parameter.zeros_like().flatten(0, -1),
+        };
+        (total, Tensor::cat(&model.parameters().iter().map(gradient).collect::<Vec<_>>(), 0))
+    }
+
+    fn assert_learns_the_same(
+        model: &MaskedLm,
+        one: &[(Batch, MaskedPositions)],
+        others: &MaskedLm,
+        other: &[(Batch, MaskedPositions)],
+    ) {
+        let (ours, theirs) = (learned(model, one), learned(others, other));
+        assert!((ours.0 - theirs.0).abs() < 1e-4 * theirs.0, "{} and {}", ours.0, theirs.0);
+        let difference = (&ours.1 - &theirs.1).norm().double_value(&[]) / theirs.1.norm().double_value(&[]);
+        assert!(difference < 1e-5, "{difference}");
+    }
+
+    fn masked(index: &[i64]) -> MaskedPositions {
+        MaskedPositions::new(index, &index.iter().map(|place| 2 + place % 80).collect::<Vec<_>>()).unwrap()
+    }
+
+    #[test]
+    fn rows_learn_together_what_each_learns_alone() {
+        for config in [testing::roberta(), testing::longformer()] {
+            let model = MaskedLm::from_seed(config, Seed(1), Device::Cpu).unwrap();
+            let rows = testing::random_rows(model.config(), &[13, 60, 5], 3);
+            let alone = |row: usize, places: &[i64]| {
+                let (first, last) = (places[0], places[places.len() - 1]);
+                let start: i64 = rows[..row].iter().map(|row| row.input_ids.len() as i64).sum();
+                assert!(first >= start && last < start + rows[row].input_ids.len() as i64);
+                let index: Vec<_> = places.iter().map(|place| place - start).collect();
+                let labels = masked(places).labels;
+                let batch = Batch::of_sequences(&rows[row..=row], 1).unwrap();
+                (batch, MaskedPositions { index: Tensor::from_slice(&index), labels })
+            };
+            let places: [&[i64]; 3] = [&[0, 4, 12], &[13, 15, 40, 72], &[73, 77]];
+            let together = (Batch::of_sequences(&rows, 1).unwrap(), masked(&places.concat()));
+            let alone: Vec<_> = places.iter().enumerate().map(|(row, places)| alone(row, places)).collect();
+            assert_learns_the_same(&model, &[together], &model, &alone);
+        }
+    }
+
+    /// By the CPU's stand-in for the flash kernel: question-like batches, and one without global tokens.
+    #[test]
+    fn flash_and_blocks_learn_the_same() {
+        for (config, globals) in
+            [(testing::roberta(), 0), (testing::longformer(), 0), (testing::longformer(), 6)]
+        {
+            let build = || MaskedLm::from_seed(config.clone(), Seed(1), Device::Cpu).unwrap();
+            let data = || {
+                let batch = random_batch(&config, &[13, 60, 5], globals);
+                [(batch, masked(&[0, 4, 12, 13, 15, 40, 72, 73, 77]))]
+            };
+            let (blocks, flash) = (build(), build().with_backend(Backend::Flash));
+            assert_learns_the_same(&flash, &data(), &blocks, &data());
+        }
     }
 
     #[test]
@@ -150,7 +240,8 @@ mod tests {
         let model = MaskedLm::from_seed(testing::roberta(), Seed(1), Device::Cpu).unwrap();
         let long = random_batch(model.config(), &[model.config().max_length() as usize + 1], 0);
         assert!(matches!(model.hidden(&long, Mode::Evaluate), Err(ModelError::Batch { what: "length", .. })));
-        let unknown = Batch::new(1, &[model.config().vocab_size], &[true], &[false], Device::Cpu).unwrap();
+        let row = Sequence { input_ids: vec![model.config().vocab_size], global: vec![] };
+        let unknown = Batch::of_sequences(&[row], 1).unwrap();
         assert!(matches!(
             model.hidden(&unknown, Mode::Evaluate),
             Err(ModelError::Batch { what: "token id", .. })

@@ -23,7 +23,8 @@ mod question_input;
 mod testing;
 pub mod weights;
 
-pub use batch::{Batch, Globals, MaskedPositions, Padding, Sequence};
+pub(crate) use batch::upload;
+pub use batch::{Batch, MaskedPositions, Row, Sequence};
 pub use config::{Architecture, Config, ModelType};
 pub use error::ModelError;
 pub use folder::WEIGHTS_FILE;

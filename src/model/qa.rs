@@ -5,6 +5,7 @@ use std::path::Path;
 
 use tch::{Device, Kind, Tensor};
 
+use super::attention::Backend;
 use super::config::{Architecture, Config};
 use super::encoder::{Encoder, Wanted};
 use super::layers::{Linear, Mode, Pass, Precision};
@@ -24,9 +25,9 @@ pub enum Head {
 /// Scores of each token as the answer's first and last.
 #[derive(Debug)]
 pub struct SpanLogits {
-    /// `[batch, length]`, f32.
+    /// `[rows, length]`, f32, minus infinity where a row has ended.
     pub start: Tensor,
-    /// `[batch, length]`, f32.
+    /// `[rows, length]`, f32, minus infinity where a row has ended.
     pub end: Tensor,
 }
 
@@ -36,6 +37,7 @@ pub struct QuestionAnswering {
     config: Config,
     parameters: Parameters,
     precision: Precision,
+    backend: Backend,
     encoder: Encoder,
     outputs: Linear,
 }
@@ -88,12 +90,19 @@ impl QuestionAnswering {
         }
         let outputs = builder.linear(Part::Head, "qa_outputs", config.hidden_size, 2)?;
         let parameters = builder.finish(dropped)?;
-        Ok(Self { config, parameters, precision: Precision::default(), encoder, outputs })
+        let (precision, backend) = (Precision::default(), Backend::Blocks);
+        Ok(Self { config, parameters, precision, backend, encoder, outputs }.with_precision(precision))
     }
 
-    /// The same model, computing in `precision`.
+    /// The same model, computing in `precision`, with the fastest attention that there is for it.
     pub fn with_precision(self, precision: Precision) -> Self {
-        Self { precision, ..self }
+        let backend = Backend::available(self.parameters.device(), precision.kind(), self.config.head_dim());
+        Self { precision, backend, ..self }
+    }
+
+    /// The same model, computing attention by `backend`.
+    pub fn with_backend(self, backend: Backend) -> Self {
+        Self { backend, ..self }
     }
 
     /// The configuration.
@@ -106,13 +115,14 @@ impl QuestionAnswering {
         &self.parameters
     }
 
-    /// Start and end logits of every token, padding included.
+    /// Start and end logits of every token.
     pub fn forward(&self, batch: &Batch, mode: Mode) -> Result<SpanLogits, ModelError> {
         batch.check(&self.config)?;
-        let pass = Pass { mode, precision: self.precision };
-        let hidden = self.encoder.forward(batch, Wanted::All, pass); // [batch, length, hidden_size]
-        let logits = self.outputs.forward(&hidden, pass.precision).to_kind(Kind::Float); // [batch, length, 2]
-        Ok(SpanLogits { start: logits.select(2, 0), end: logits.select(2, 1) })
+        let pass = Pass { mode, precision: self.precision, backend: self.backend };
+        let hidden = self.encoder.forward(batch, Wanted::All, pass)?; // [tokens, hidden_size]
+        let logits = self.outputs.forward(&hidden, pass.precision)?.f_to_kind(Kind::Float)?; // [tokens, 2]
+        let logits = batch.padded(&logits, f64::NEG_INFINITY)?; // [rows, length, 2]
+        Ok(SpanLogits { start: logits.f_select(2, 0)?, end: logits.f_select(2, 1)? })
     }
 
     /// Writes `config.json` and `model.safetensors` into `folder`.

@@ -1,8 +1,6 @@
 //! Small models and batches for this folder's tests.
 
 use serde_json::json;
-use tch::Device;
-
 use std::path::Path;
 
 use rand::Rng;
@@ -31,14 +29,16 @@ fn config(with: serde_json::Value) -> Config {
 }
 
 /// Rows of the given lengths with random tokens, the first `globals` of each row global.
-pub(super) fn random_batch(config: &Config, lengths: &[usize], globals: usize) -> Batch {
+pub(super) fn random_rows(config: &Config, lengths: &[usize], globals: usize) -> Vec<Sequence> {
     let mut stream = Seed(5).stream(Purpose::Miniature, &[lengths.len() as u64]);
-    let rows: Vec<Sequence> = lengths
-        .iter()
-        .map(|length| Sequence {
-            input_ids: (0..*length).map(|_| stream.random_range(2..config.vocab_size)).collect(),
-            global: (0..globals).collect(),
-        })
-        .collect();
-    Batch::of_sequences(&rows, config.pad_token_id, Device::Cpu).unwrap()
+    let mut row = |&length: &usize| Sequence {
+        input_ids: (0..length).map(|_| stream.random_range(2..config.vocab_size)).collect(),
+        global: (0..globals.min(length)).collect(),
+    };
+    lengths.iter().map(&mut row).collect()
+}
+
+/// [`random_rows`] as a batch.
+pub(super) fn random_batch(config: &Config, lengths: &[usize], globals: usize) -> Batch {
+    Batch::of_sequences(&random_rows(config, lengths, globals), config.pad_token_id).unwrap()
 }

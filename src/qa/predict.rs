@@ -214,7 +214,7 @@ fn score(
         let row =
             |(_, (input_ids, question_end)): &(_, &(&[TokenId], usize))| policy.row(input_ids, *question_end);
         let rows: Vec<_> = chunk.iter().map(row).collect();
-        let batch = Batch::of_sequences(&rows, network.config().pad_token_id, device)?;
+        let batch = Batch::of_sequences(&rows, network.config().pad_token_id)?.to_device(device)?;
         let logits = tch::no_grad(|| network.forward(&batch, Mode::Evaluate))?;
         let (starts, ends) = (rows_of(&logits.start)?, rows_of(&logits.end)?);
         for (((index, (input_ids, _)), start), end) in chunk.iter().zip(&starts).zip(&ends) {

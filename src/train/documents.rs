@@ -11,21 +11,20 @@ use super::TrainError;
 use super::order::Batches;
 use super::run::{Objective, Step};
 use super::settings::FinetuneSettings;
-use super::spans::mask_out;
 use crate::interrupt::Interrupt;
-use crate::model::{Batch, GlobalPolicy, Mode, Parameters, QuestionAnswering, Sequence};
+use crate::model::{Batch, Config, GlobalPolicy, Mode, Parameters, QuestionAnswering, upload};
 use crate::text::DocumentFile;
 use crate::text::documents::Example;
 
 /// Whole documents of one forward pass and the answers in them, on the host.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug)]
 pub struct DocumentMicroBatch {
     /// The slices of all documents.
-    rows: Vec<Sequence>,
-    /// For each row, the positions of right starts.
-    starts: Vec<Vec<usize>>,
-    /// For each row, the positions of right ends.
-    ends: Vec<Vec<usize>>,
+    batch: Batch,
+    /// True for right starts, `[rows, length]`, bool.
+    starts: Tensor,
+    /// True for right ends, `[rows, length]`, bool.
+    ends: Tensor,
     /// How many rows each document has.
     rows_of_documents: Vec<i64>,
 }
@@ -34,15 +33,17 @@ pub struct DocumentMicroBatch {
 pub struct DocumentSteps<'a> {
     examples: &'a DocumentFile,
     policy: GlobalPolicy,
+    padding_id: i64,
     settings: &'a FinetuneSettings,
     batches: Batches,
 }
 
 impl<'a> DocumentSteps<'a> {
-    /// All `examples` (at least one), in the order that the seed gives.
-    pub fn new(examples: &'a DocumentFile, policy: GlobalPolicy, settings: &'a FinetuneSettings) -> Self {
+    /// All `examples` (at least one) for a model of `config`, in the order that the seed gives.
+    pub fn new(examples: &'a DocumentFile, config: &Config, settings: &'a FinetuneSettings) -> Self {
         let batches = Batches::new(examples.len(), &settings.optimization, settings.num_train_epochs);
-        Self { examples, policy, settings, batches }
+        let (policy, padding_id) = (GlobalPolicy::of(config), config.pad_token_id);
+        Self { examples, policy, padding_id, settings, batches }
     }
 
     /// Optimizer steps for all epochs.
@@ -58,23 +59,28 @@ impl<'a> DocumentSteps<'a> {
         documents.sort_by_key(|document| (document.longest(), document.slices.len()));
         let chunks = documents.chunks(self.settings.optimization.per_device_train_batch_size);
         Ok(Step {
-            micro_batches: chunks.map(|chunk| self.micro_batch(chunk)).collect(),
+            micro_batches: chunks.map(|chunk| self.micro_batch(chunk)).collect::<Result<_, _>>()?,
             terms: documents.len(),
             tokens: documents.iter().map(Example::tokens).sum(),
         })
     }
 
-    fn micro_batch(&self, documents: &[Example]) -> DocumentMicroBatch {
-        let mut batch = DocumentMicroBatch::default();
+    fn micro_batch(&self, documents: &[Example]) -> Result<DocumentMicroBatch, TrainError> {
+        let (mut rows, mut starts, mut ends) = (vec![], vec![], vec![]);
         for document in documents {
             for slice in &document.slices {
-                batch.rows.push(self.policy.row(&slice.input_ids, document.question_end));
-                batch.starts.push(slice.starts.clone());
-                batch.ends.push(slice.ends.clone());
+                rows.push(self.policy.row(&slice.input_ids, document.question_end));
+                starts.push(&slice.starts[..]);
+                ends.push(&slice.ends[..]);
             }
-            batch.rows_of_documents.push(document.slices.len() as i64);
         }
-        batch
+        let batch = Batch::of_sequences(&rows, self.padding_id)?;
+        Ok(DocumentMicroBatch {
+            starts: marks(&starts, batch.length())?,
+            ends: marks(&ends, batch.length())?,
+            batch,
+            rows_of_documents: documents.iter().map(|document| document.slices.len() as i64).collect(),
+        })
     }
 }
 
@@ -94,14 +100,12 @@ impl Objective for DocumentObjective {
     /// One term per document.
     fn loss_sum(&self, micro_batch: &DocumentMicroBatch) -> Result<Tensor, TrainError> {
         let device = self.parameters().device();
-        let batch = Batch::of_sequences(&micro_batch.rows, self.model.config().pad_token_id, device)?;
-        let logits = self.model.forward(&batch, Mode::Train)?;
-        let padding = batch.attention_mask.logical_not();
-        let loss = |logits: &Tensor, right: &[Vec<usize>]| -> Result<Tensor, TrainError> {
-            let right = marks(right, batch.length())?.f_to_device(device)?;
-            or_loss_sum(&mask_out(logits, &padding), &right, &micro_batch.rows_of_documents)
+        let logits = self.model.forward(&micro_batch.batch.to_device(device)?, Mode::Train)?;
+        let loss = |logits: &Tensor, right: &Tensor| -> Result<Tensor, TrainError> {
+            or_loss_sum(logits, &upload(right, device)?, &micro_batch.rows_of_documents)
         };
-        Ok((loss(&logits.start, &micro_batch.starts)? + loss(&logits.end, &micro_batch.ends)?) / 2.0)
+        let sum = loss(&logits.start, &micro_batch.starts)?.f_add(&loss(&logits.end, &micro_batch.ends)?)?;
+        Ok(sum.f_div_scalar(2.0)?)
     }
 
     /// Nothing: models are compared by their predictions, made after training.
@@ -127,11 +131,11 @@ pub fn or_loss_sum(logits: &Tensor, right: &Tensor, rows_of_documents: &[i64]) -
 }
 
 /// `[rows, length]` bool, true at each row's positions.
-fn marks(positions: &[Vec<usize>], length: i64) -> Result<Tensor, TrainError> {
+fn marks(positions: &[&[usize]], length: i64) -> Result<Tensor, TrainError> {
     let width = length as usize;
     let mut marks = vec![false; positions.len() * width];
     for (row, positions) in marks.chunks_mut(width.max(1)).zip(positions) {
-        for position in positions {
+        for position in *positions {
             if let Some(mark) = row.get_mut(*position) {
                 *mark = true;
             }
@@ -152,7 +156,7 @@ mod tests {
         tch::manual_seed(3);
         let logits = Tensor::randn([4, 9], (Kind::Float, tch::Device::Cpu));
         let labels = [0_usize, 8, 3, 3];
-        let right = marks(&labels.map(|label| vec![label]), 9).unwrap();
+        let right = marks(&labels.each_ref().map(std::slice::from_ref), 9).unwrap();
         let found = or_loss_sum(&logits, &right, &[1; 4]).unwrap();
         let labels = Tensor::from_slice(&labels.map(|label| label as i64));
         let expected = logits.cross_entropy_loss(&labels, None::<&Tensor>, Reduction::Sum, -100, 0.0);
@@ -163,10 +167,10 @@ mod tests {
     fn padding_counts_nowhere() {
         tch::set_num_threads(1);
         let row = |values: &[f32]| Tensor::from_slice(values).unsqueeze(0);
-        let right = |position| marks(&[vec![position]], 2).unwrap();
+        let right = |position| marks(&[&[position]], 2).unwrap();
         let short = or_loss_sum(&row(&[1.0, 2.0]), &right(0), &[1]).unwrap();
         let padded = row(&[1.0, 2.0, f32::NEG_INFINITY]);
-        let long = or_loss_sum(&padded, &marks(&[vec![0]], 3).unwrap(), &[1]).unwrap();
+        let long = or_loss_sum(&padded, &marks(&[&[0]], 3).unwrap(), &[1]).unwrap();
         assert_eq!(short, long);
     }
 }

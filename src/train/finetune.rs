@@ -12,7 +12,7 @@ use super::spans::{SpanExample, SpanObjective, SpanSteps};
 use super::{TrainError, identity};
 use crate::corpus::{QaDataset, Reading};
 use crate::digest::Digest;
-use crate::model::{GlobalPolicy, Head, QuestionAnswering};
+use crate::model::{Head, QuestionAnswering};
 use crate::text::{Case, Protocol, Tokenizer, examples, truncated, windows};
 
 /// What fine-tuning reads.
@@ -78,12 +78,12 @@ pub fn run(
     if examples.is_empty() {
         return Err(nothing_to_learn(inputs, "question whose answer is in its tokens"));
     }
-    let mut steps = SpanSteps::new(examples, GlobalPolicy::of(model.config()), settings);
+    let mut steps = SpanSteps::new(examples, model.config(), settings);
     let told = Told { settings, questions: inputs.questions };
     let identity = identity::of_run("finetune", &told, &[inputs.model, inputs.train_file])?;
     let plan = plan(settings, steps.max_steps(), identity);
     let objective = SpanObjective { model };
-    run::run(&objective, move |step| Ok(steps.at(step)), &plan, work, session)?;
+    run::run(&objective, move |step| steps.at(step), &plan, work, session)?;
 
     objective.model.save(output)?;
     Ok(tokenizer.save_to(output, settings.max_length)?)
@@ -113,7 +113,7 @@ pub fn run_triviaqa(
         let what = inputs.train_file.display().to_string();
         return Err(TrainError::Empty { what, unit: "document with its question's answer in it" });
     }
-    let mut steps = DocumentSteps::new(&examples, GlobalPolicy::of(model.config()), settings);
+    let mut steps = DocumentSteps::new(&examples, model.config(), settings);
     let identity = identity::of_run("finetune-triviaqa", settings, &[inputs.model, examples.path()])?;
     let plan = plan(settings, steps.max_steps(), identity);
     let objective = DocumentObjective { model };

@@ -9,34 +9,37 @@ use super::order::Order;
 use super::run::{Objective, Step};
 use super::settings::PretrainSettings;
 use crate::interrupt::Interrupt;
-use crate::model::{Batch, MaskedLm, MaskedPositions, Mode, Parameters};
+use crate::model::{Batch, MaskedLm, MaskedPositions, Mode, Parameters, Sequence};
 use crate::text::{BlockFile, MaskedBlock, MaskingVocabulary, masking};
 
 /// Masked blocks of one forward pass, on the host.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub struct MlmMicroBatch {
-    rows: usize,
-    input_ids: Vec<i64>,
-    positions: Vec<i64>,
-    labels: Vec<i64>,
+    batch: Batch,
+    masked: MaskedPositions,
 }
 
 impl MlmMicroBatch {
-    /// Puts blocks of equal length side by side.
-    pub fn of_blocks(blocks: &[MaskedBlock]) -> Self {
-        let mut batch = Self { rows: blocks.len(), input_ids: vec![], positions: vec![], labels: vec![] };
+    /// Lays blocks end to end; `padding_id` is the model's.
+    pub fn of_blocks(blocks: &[MaskedBlock], padding_id: i64) -> Result<Self, TrainError> {
+        let (mut rows, mut places, mut labels) = (Vec::with_capacity(blocks.len()), vec![], vec![]);
+        let mut row_start = 0;
         for block in blocks {
-            let row_start = batch.input_ids.len() as i64;
-            batch.input_ids.extend(block.input_ids.iter().map(|id| i64::from(id.0)));
-            batch.positions.extend(block.positions.iter().map(|&position| row_start + position as i64));
-            batch.labels.extend(block.labels.iter().map(|id| i64::from(id.0)));
+            rows.push(Sequence {
+                input_ids: block.input_ids.iter().map(|&id| id.into()).collect(),
+                global: Vec::new(),
+            });
+            places.extend(block.positions.iter().map(|&position| row_start + position as i64));
+            labels.extend(block.labels.iter().map(|&id| i64::from(id)));
+            row_start += block.input_ids.len() as i64;
         }
-        batch
+        let batch = Batch::of_sequences(&rows, padding_id)?;
+        Ok(Self { batch, masked: MaskedPositions::new(&places, &labels)? })
     }
 
     /// Tokens to predict.
     pub fn terms(&self) -> usize {
-        self.labels.len()
+        self.masked.len() as usize
     }
 }
 
@@ -44,19 +47,25 @@ impl MlmMicroBatch {
 pub struct MlmSteps<'a> {
     blocks: &'a BlockFile,
     vocabulary: MaskingVocabulary,
+    padding_id: i64,
     settings: &'a PretrainSettings,
     order: Order,
 }
 
 impl<'a> MlmSteps<'a> {
-    /// All blocks of a file, in the order that the seed gives.
-    pub fn new(blocks: &'a BlockFile, vocabulary: MaskingVocabulary, settings: &'a PretrainSettings) -> Self {
+    /// All blocks of a file, in the order that the seed gives; `padding_id` is the model's.
+    pub fn new(
+        blocks: &'a BlockFile,
+        vocabulary: MaskingVocabulary,
+        padding_id: i64,
+        settings: &'a PretrainSettings,
+    ) -> Self {
         let order = Order::new(blocks.len(), settings.optimization.seed);
-        Self { blocks, vocabulary, settings, order }
+        Self { blocks, vocabulary, padding_id, settings, order }
     }
 
     /// The data of optimizer step `step`, counted from 0.
-    pub fn at(&mut self, step: u64) -> Step<MlmMicroBatch> {
+    pub fn at(&mut self, step: u64) -> Result<Step<MlmMicroBatch>, TrainError> {
         let optimization = &self.settings.optimization;
         let size = optimization.batch_size() as u64;
         let draws = self.order.draws(step * size, (step + 1) * size);
@@ -76,13 +85,14 @@ impl<'a> MlmSteps<'a> {
                 )
             })
             .collect();
-        let micro_batches: Vec<_> =
-            masked.chunks(optimization.per_device_train_batch_size).map(MlmMicroBatch::of_blocks).collect();
-        Step {
+        let passes = masked.chunks(optimization.per_device_train_batch_size);
+        let micro_batches = passes.map(|blocks| MlmMicroBatch::of_blocks(blocks, self.padding_id));
+        let micro_batches = micro_batches.collect::<Result<Vec<_>, _>>()?;
+        Ok(Step {
             terms: micro_batches.iter().map(MlmMicroBatch::terms).sum(),
             tokens: masked.iter().map(|block| block.input_ids.len()).sum(),
             micro_batches,
-        }
+        })
     }
 }
 
@@ -100,7 +110,7 @@ impl MlmObjective {
         evaluation: &BlockFile,
         vocabulary: &MaskingVocabulary,
         settings: &PretrainSettings,
-    ) -> Self {
+    ) -> Result<Self, TrainError> {
         let seed = settings.optimization.seed;
         let masked: Vec<_> = (0..evaluation.len())
             .map(|index| {
@@ -108,16 +118,16 @@ impl MlmObjective {
                 masking::for_evaluation(&block, vocabulary, &settings.masking(), seed, index as u64)
             })
             .collect();
-        let size = settings.per_device_eval_batch_size;
-        Self { model, evaluation: masked.chunks(size).map(MlmMicroBatch::of_blocks).collect() }
+        let padding_id = model.config().pad_token_id;
+        let passes = masked.chunks(settings.per_device_eval_batch_size);
+        let evaluation =
+            passes.map(|blocks| MlmMicroBatch::of_blocks(blocks, padding_id)).collect::<Result<_, _>>()?;
+        Ok(Self { model, evaluation })
     }
 
     fn loss_sum_in(&self, data: &MlmMicroBatch, mode: Mode) -> Result<Tensor, TrainError> {
         let device = self.model.parameters().device();
-        let tokens = data.input_ids.len();
-        let batch =
-            Batch::new(data.rows, &data.input_ids, &vec![true; tokens], &vec![false; tokens], device)?;
-        let masked = MaskedPositions::new(&data.positions, &data.labels, device)?;
+        let (batch, masked) = (data.batch.to_device(device)?, data.masked.to_device(device)?);
         Ok(self.model.loss_sum(&batch, &masked, mode)?)
     }
 }

@@ -150,7 +150,7 @@ fn square_name(parameter: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Batch, Config, MaskedLm, MaskedPositions, Mode, ModelType};
+    use crate::model::{Batch, Config, MaskedLm, MaskedPositions, Mode, ModelType, Sequence};
     use crate::random::Seed;
     use tch::Device;
 
@@ -170,8 +170,9 @@ mod tests {
     }
 
     fn backward(model: &MaskedLm, scale: f64) {
-        let batch = Batch::new(1, &[0, 5, 6, 2], &[true; 4], &[false; 4], Device::Cpu).unwrap();
-        let masked = MaskedPositions::new(&[1, 2], &[7, 8], Device::Cpu).unwrap();
+        let row = Sequence { input_ids: vec![0, 5, 6, 2], global: vec![] };
+        let batch = Batch::of_sequences(&[row], 1).unwrap();
+        let masked = MaskedPositions::new(&[1, 2], &[7, 8]).unwrap();
         (model.loss_sum(&batch, &masked, Mode::Train).unwrap() * scale).backward();
     }
 

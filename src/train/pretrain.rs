@@ -51,9 +51,10 @@ pub fn run(
             &[inputs.model, inputs.train.path(), inputs.evaluation.path()],
         )?,
     };
-    let objective = MlmObjective::new(model, inputs.evaluation, &vocabulary, settings);
-    let mut steps = MlmSteps::new(inputs.train, vocabulary, settings);
-    run::run(&objective, move |step| Ok(steps.at(step)), &plan, work, session)?;
+    let objective = MlmObjective::new(model, inputs.evaluation, &vocabulary, settings)?;
+    let padding_id = objective.model.config().pad_token_id;
+    let mut steps = MlmSteps::new(inputs.train, vocabulary, padding_id, settings);
+    run::run(&objective, move |step| steps.at(step), &plan, work, session)?;
 
     if settings.copy_proj_layers {
         convert::copy_projections(objective.model.parameters());

@@ -5,14 +5,14 @@
 //! label that was cut off with the end of a context is no label. (transformers takes the mean over starts
 //! and the mean over ends of each forward pass, then the mean of those: the same where nothing is cut off.)
 
-use tch::{Device, Tensor};
+use tch::{TchError, Tensor};
 
 use super::TrainError;
 use super::order::Batches;
 use super::run::{Objective, Step};
 use super::settings::FinetuneSettings;
 use crate::interrupt::Interrupt;
-use crate::model::{Batch, GlobalPolicy, Mode, Parameters, QuestionAnswering, Sequence};
+use crate::model::{Batch, Config, GlobalPolicy, Mode, Parameters, QuestionAnswering, upload};
 use crate::text::{TokenId, Truncated, Window};
 
 /// A label that nothing is learned from; cross-entropy's own name for it.
@@ -28,17 +28,20 @@ pub struct SpanExample<'a> {
 }
 
 /// Sequences of one forward pass and the answers in them, on the host.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub struct SpanMicroBatch {
-    rows: Vec<Sequence>,
-    starts: Vec<i64>,
-    ends: Vec<i64>,
+    batch: Batch,
+    /// `[rows]`, i64.
+    starts: Tensor,
+    /// `[rows]`, i64.
+    ends: Tensor,
 }
 
 /// Sequences for fine-tuning, at which step.
 pub struct SpanSteps<'a> {
     examples: Vec<SpanExample<'a>>,
     policy: GlobalPolicy,
+    padding_id: i64,
     settings: &'a FinetuneSettings,
     batches: Batches,
 }
@@ -73,10 +76,11 @@ impl<'a> SpanExample<'a> {
 }
 
 impl<'a> SpanSteps<'a> {
-    /// All `examples` (at least one), in the order that the seed gives.
-    pub fn new(examples: Vec<SpanExample<'a>>, policy: GlobalPolicy, settings: &'a FinetuneSettings) -> Self {
+    /// All `examples` (at least one) for a model of `config`, in the order that the seed gives.
+    pub fn new(examples: Vec<SpanExample<'a>>, config: &Config, settings: &'a FinetuneSettings) -> Self {
         let batches = Batches::new(examples.len(), &settings.optimization, settings.num_train_epochs);
-        Self { examples, policy, settings, batches }
+        let (policy, padding_id) = (GlobalPolicy::of(config), config.pad_token_id);
+        Self { examples, policy, padding_id, settings, batches }
     }
 
     /// Optimizer steps for all epochs.
@@ -85,29 +89,31 @@ impl<'a> SpanSteps<'a> {
     }
 
     /// The data of optimizer step `step`, counted from 0.
-    pub fn at(&mut self, step: u64) -> Step<SpanMicroBatch> {
+    pub fn at(&mut self, step: u64) -> Result<Step<SpanMicroBatch>, TrainError> {
         let mut examples: Vec<_> =
             self.batches.at(step).into_iter().map(|example| self.examples[example]).collect();
         // Like lengths go together: less padding, and the step's gradient is the same.
         examples.sort_by_key(|example| example.input_ids.len());
         let chunks = examples.chunks(self.settings.optimization.per_device_train_batch_size);
-        Step {
-            micro_batches: chunks.map(|chunk| self.micro_batch(chunk)).collect(),
+        Ok(Step {
+            micro_batches: chunks.map(|chunk| self.micro_batch(chunk)).collect::<Result<_, _>>()?,
             terms: examples.iter().map(SpanExample::labels).sum(),
             tokens: examples.iter().map(|example| example.input_ids.len()).sum(),
-        }
+        })
     }
 
-    fn micro_batch(&self, examples: &[SpanExample]) -> SpanMicroBatch {
-        let label = |position: Option<usize>| position.map_or(IGNORED, |position| position as i64);
-        SpanMicroBatch {
-            rows: examples
-                .iter()
-                .map(|example| self.policy.row(example.input_ids, example.question_end))
-                .collect(),
-            starts: examples.iter().map(|example| label(example.start)).collect(),
-            ends: examples.iter().map(|example| label(example.end)).collect(),
-        }
+    fn micro_batch(&self, examples: &[SpanExample]) -> Result<SpanMicroBatch, TrainError> {
+        let row = |example: &SpanExample| self.policy.row(example.input_ids, example.question_end);
+        let rows: Vec<_> = examples.iter().map(row).collect();
+        let labels = |of: fn(&SpanExample) -> Option<usize>| {
+            let labels = examples.iter().map(|example| of(example).map_or(IGNORED, |label| label as i64));
+            Tensor::f_from_slice(&labels.collect::<Vec<_>>())
+        };
+        Ok(SpanMicroBatch {
+            batch: Batch::of_sequences(&rows, self.padding_id)?,
+            starts: labels(|example| example.start)?,
+            ends: labels(|example| example.end)?,
+        })
     }
 }
 
@@ -124,14 +130,12 @@ impl Objective for SpanObjective {
         self.model.parameters()
     }
 
-    /// The cross-entropies of all labels, each over the real tokens of its sequence.
+    /// The cross-entropies of all labels, each over the tokens of its sequence.
     fn loss_sum(&self, micro_batch: &SpanMicroBatch) -> Result<Tensor, TrainError> {
         let device = self.parameters().device();
-        let batch = Batch::of_sequences(&micro_batch.rows, self.model.config().pad_token_id, device)?;
-        let logits = self.model.forward(&batch, Mode::Train)?;
-        let padding = batch.attention_mask.logical_not();
-        let loss = |logits: &Tensor, labels| cross_entropy_sum(&mask_out(logits, &padding), labels, device);
-        Ok(loss(&logits.start, &micro_batch.starts)? + loss(&logits.end, &micro_batch.ends)?)
+        let logits = self.model.forward(&micro_batch.batch.to_device(device)?, Mode::Train)?;
+        let starts = cross_entropy_sum(&logits.start, &upload(&micro_batch.starts, device)?)?;
+        Ok(starts.f_add(&cross_entropy_sum(&logits.end, &upload(&micro_batch.ends, device)?)?)?)
     }
 
     /// Nothing: models are compared by their predictions, made after training.
@@ -140,20 +144,16 @@ impl Objective for SpanObjective {
     }
 }
 
-/// No answer stands in the padding, so the loss does not depend on how far a batch is padded.
-pub(super) fn mask_out(logits: &Tensor, padding: &Tensor) -> Tensor {
-    logits.masked_fill(padding, f64::NEG_INFINITY)
-}
-
-/// `logits`: `[batch, length]` f32, padding at minus infinity; `labels`: `[batch]` positions or [`IGNORED`].
-fn cross_entropy_sum(logits: &Tensor, labels: &[i64], device: Device) -> Result<Tensor, TrainError> {
-    let labels = Tensor::f_from_slice(labels)?.to_device(device);
-    Ok(logits.f_cross_entropy_loss(&labels, None::<&Tensor>, tch::Reduction::Sum, IGNORED, 0.0)?)
+/// `logits`: `[rows, length]` f32, minus infinity where a row has ended; `labels`: `[rows]` positions or
+/// [`IGNORED`].
+fn cross_entropy_sum(logits: &Tensor, labels: &Tensor) -> Result<Tensor, TchError> {
+    logits.f_cross_entropy_loss(labels, None::<&Tensor>, tch::Reduction::Sum, IGNORED, 0.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ModelType;
     use crate::text::TokenSpan;
 
     fn truncated(length: usize, answer: Option<(usize, usize)>) -> Truncated {
@@ -177,18 +177,20 @@ mod tests {
             truncated(9, None),
         ];
         let examples = sequences.iter().map(SpanExample::of_truncated).collect();
-        let step = SpanSteps::new(examples, GlobalPolicy::Nothing, &settings).at(0);
+        let step = SpanSteps::new(examples, &Config::base(ModelType::Roberta), &settings).at(0).unwrap();
         assert_eq!((step.terms, step.tokens), (3, 6 + 7 + 8 + 9));
         let [batch] = &step.micro_batches[..] else { panic!("one pass") };
-        assert_eq!(batch.starts, [3, 4, IGNORED, IGNORED]);
-        assert_eq!(batch.ends, [5, IGNORED, IGNORED, IGNORED]);
+        let labels = |tensor: &Tensor| Vec::<i64>::try_from(tensor).unwrap();
+        assert_eq!(labels(&batch.starts), [3, 4, IGNORED, IGNORED]);
+        assert_eq!(labels(&batch.ends), [5, IGNORED, IGNORED, IGNORED]);
     }
 
     #[test]
     fn a_label_that_is_none_adds_nothing_to_the_loss() {
         let logits = Tensor::from_slice(&[0.0f32, 1.0, 2.0, 3.0]).view([2, 2]);
-        let loss =
-            |labels: &[i64]| cross_entropy_sum(&logits, labels, Device::Cpu).unwrap().double_value(&[]);
+        let loss = |labels: &[i64]| {
+            cross_entropy_sum(&logits, &Tensor::from_slice(labels)).unwrap().double_value(&[])
+        };
         let right = (1.0 + (-1.0f64).exp()).ln();
         assert!((loss(&[1, IGNORED]) - right).abs() < 1e-6);
         assert!((loss(&[1, 1]) - 2.0 * right).abs() < 1e-6);

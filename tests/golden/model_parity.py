@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from torch.nn.functional import cross_entropy
 from transformers import (
     LongformerConfig,
     LongformerForMaskedLM,
@@ -110,11 +111,14 @@ def write(name, config, masked_class, qa_class, lengths, global_positions=None):
     tensors["hidden.without_padding"] = masked_lm(**full, **no_marks, output_hidden_states=True).hidden_states[-1]
     starts = torch.tensor([real // 3 for real in lengths])
     ends = torch.tensor([real // 2 for real in lengths])
-    output = qa(**given, **marks, start_positions=starts, end_positions=ends)
+    output = qa(**given, **marks)
+    # transformers lets answers stand in the padding; ours are found among real tokens, however far a batch is padded.
+    real = lambda logits: logits.masked_fill(attention_mask == 0, float("-inf"))
+    qa_loss = (cross_entropy(real(output.start_logits), starts) + cross_entropy(real(output.end_logits), ends)) / 2
     tensors |= {
         "qa_outputs.weight": qa.qa_outputs.weight, "qa_outputs.bias": qa.qa_outputs.bias,
         "start_positions": starts, "end_positions": ends, "qa.start": output.start_logits,
-        "qa.end": output.end_logits, "qa.loss": output.loss.reshape(1), **gradients(qa, output.loss, "qa", of="qa_outputs"),
+        "qa.end": output.end_logits, "qa.loss": qa_loss.reshape(1), **gradients(qa, qa_loss, "qa", of="qa_outputs"),
     }
     tensors = {
         name: (tensor.float() if tensor.is_floating_point() else tensor).detach().contiguous()

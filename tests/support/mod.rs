@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 #[cfg(target_os = "linux")]
 pub mod memory;
+pub mod model;
 pub mod tiny;
 
 /// The folder of real data files, from LONGQA_MIRROR. Panics where it is not set, so that a test

@@ -1,37 +1,43 @@
-//! Full attention: every token sees every real token.
+//! Full attention: every token sees every token of its row.
 
-use tch::{Kind, Tensor};
+use tch::{Kind, TchError, Tensor};
 
-use super::super::{Batch, Padding};
+use super::super::Batch;
+use super::rectangle::Rectangle;
 use super::{Attend, GlobalProjected, Projected, kernel};
 
-/// Attention of all tokens to all real ones.
+/// Attention of all tokens of a row to each other.
 #[derive(Debug)]
 pub struct Full {
-    /// Additive, `[batch, 1, 1, length]`; none without padding.
+    rectangle: Rectangle,
+    /// Additive, `[rows, 1, 1, length]`; none if all rows are equally long.
     mask: Option<Tensor>,
 }
 
 impl Full {
     /// For `batch`; `kind` is that of queries, keys and values.
-    pub fn new(batch: &Batch, kind: Kind) -> Self {
-        Self { mask: real_keys(batch, kind) }
+    pub fn new(batch: &Batch, kind: Kind) -> Result<Self, TchError> {
+        let rectangle = Rectangle::new(batch)?;
+        Ok(Self { mask: occupied_keys(&rectangle, kind)?, rectangle })
     }
 }
 
-/// The additive mask that hides padded keys, `[batch, 1, 1, length]`; none without padding.
-pub(super) fn real_keys(batch: &Batch, kind: Kind) -> Option<Tensor> {
-    match batch.padding() {
-        Padding::Absent => None,
-        Padding::Present => {
-            Some(kernel::additive(&batch.attention_mask, kind).view([batch.size(), 1, 1, batch.length()]))
-        }
-    }
+/// The additive mask that hides cells without a token, `[rows, 1, 1, length]`; none if there are none.
+pub(super) fn occupied_keys(rectangle: &Rectangle, kind: Kind) -> Result<Option<Tensor>, TchError> {
+    let shape = [rectangle.rows(), 1, 1, rectangle.length()];
+    rectangle.occupied().map(|occupied| kernel::additive(occupied, kind)?.f_view(shape)).transpose()
 }
 
 impl Attend for Full {
-    fn attend(&self, local: &Projected, _global: Option<&GlobalProjected>, dropout: f64) -> Tensor {
-        let [query, key, value] = [&local.query, &local.key, &local.value].map(|x| x.transpose(1, 2));
-        kernel::attend(&query, &key, &value, self.mask.as_ref(), dropout).transpose(1, 2)
+    fn attend(
+        &self,
+        local: &Projected,
+        _global: Option<&GlobalProjected>,
+        dropout: f64,
+    ) -> Result<Tensor, TchError> {
+        let cells = |tokens| self.rectangle.cells(tokens)?.f_transpose(1, 2);
+        let (query, key, value) = (cells(&local.query)?, cells(&local.key)?, cells(&local.value)?);
+        let result = kernel::attend(&query, &key, &value, self.mask.as_ref(), dropout)?;
+        self.rectangle.tokens(&result.f_transpose(1, 2)?)
     }
 }

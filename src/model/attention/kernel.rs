@@ -1,17 +1,23 @@
 //! softmax(Q Kᵀ / √d + mask) V, by the fastest way the device has.
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use super::super::layers;
 
 /// The score added where a key must not be seen. Finite, so that a query that sees no key at all
 /// gives numbers (to be thrown away) and not NaN, which would survive in gradients; far below any
 /// score, so that its weight is exactly zero beside a key that is seen.
-const UNSEEN: f64 = -1e30;
+fn unseen(kind: Kind) -> f64 {
+    match kind {
+        // Its largest number is 65,504.
+        Kind::Half => -3e4,
+        _ => -1e30,
+    }
+}
 
-/// The mask to add to scores: 0 where `seen`, else [`UNSEEN`].
-pub(super) fn additive(seen: &Tensor, kind: Kind) -> Tensor {
-    seen.zeros_like().to_kind(kind).masked_fill(&seen.logical_not(), UNSEEN)
+/// The mask to add to scores: 0 where `seen`, else far below any score.
+pub(super) fn additive(seen: &Tensor, kind: Kind) -> Result<Tensor, TchError> {
+    seen.f_zeros_like()?.f_to_kind(kind)?.f_masked_fill(&seen.f_logical_not()?, unseen(kind))
 }
 
 /// `query`: `[rows, heads, queries, head_dim]`; `key`, `value`: `[rows, heads, keys, head_dim]`;
@@ -22,14 +28,14 @@ pub(super) fn attend(
     value: &Tensor,
     mask: Option<&Tensor>,
     dropout: f64,
-) -> Tensor {
+) -> Result<Tensor, TchError> {
     if dropout > 0.0 && query.device() == Device::Cpu {
         return attend_with_dropout(query, key, value, mask, dropout);
     }
     let is_causal = false;
     let default_scale = None;
     let grouped_queries = false;
-    Tensor::scaled_dot_product_attention(
+    Tensor::f_scaled_dot_product_attention(
         query,
         key,
         value,
@@ -50,15 +56,15 @@ fn attend_with_dropout(
     value: &Tensor,
     mask: Option<&Tensor>,
     dropout: f64,
-) -> Tensor {
+) -> Result<Tensor, TchError> {
     let head_dim = query.size().last().copied().unwrap_or(1) as f64;
-    let scaled = query * head_dim.powf(-0.5);
-    let mut scores = scaled.matmul(&key.transpose(-2, -1)); // [rows, heads, queries, keys]
+    let scaled = query.f_mul_scalar(head_dim.powf(-0.5))?;
+    let mut scores = scaled.f_matmul(&key.f_transpose(-2, -1)?)?; // [rows, heads, queries, keys]
     if let Some(mask) = mask {
         // In place: the product's own gradient does not need the product.
-        scores += mask;
+        let _same = scores.f_add_(mask)?;
     }
-    let probabilities = scores.softmax(-1, Kind::Float).to_kind(value.kind());
+    let probabilities = scores.f_softmax(-1, Kind::Float)?.f_to_kind(value.kind())?;
     drop(scores);
-    layers::dropout(probabilities, dropout).matmul(value)
+    layers::dropout(probabilities, dropout)?.f_matmul(value)
 }

@@ -1,11 +1,11 @@
 //! One layer's self-attention: projections around an [`Attend`].
 
-use tch::Tensor;
+use tch::{TchError, Tensor};
 
-use super::super::layers::{Linear, Pass};
+use super::super::layers::{self, Linear, Pass};
 use super::super::parameters::{Builder, Part};
 use super::super::{Batch, Config, ModelError};
-use super::{Attend, Blocks, Full, GlobalProjected, Projected};
+use super::{Attend, GlobalProjected, Projected};
 
 /// Self-attention without the output projection (`RobertaSelfAttention`, `LongformerSelfAttention`).
 #[derive(Debug)]
@@ -63,27 +63,42 @@ impl SelfAttention {
         })
     }
 
-    /// `[batch, length, hidden_size]` to the same shape, in the precision's kind.
-    pub(in super::super) fn forward(&self, hidden: &Tensor, plans: &mut Plans, pass: Pass) -> Tensor {
+    /// `[tokens, hidden_size]` to the same shape, in the precision's kind.
+    pub(in super::super) fn forward(
+        &self,
+        hidden: &Tensor,
+        plans: &mut Plans,
+        pass: Pass,
+    ) -> Result<Tensor, ModelError> {
         // Once for all projections; they find nothing left to convert.
-        let hidden = hidden.to_kind(pass.precision.kind());
-        let project = |linear: &Linear, x: &Tensor| {
-            let (batch, length, _width) = x.size3().expect("a hidden state has three dimensions");
-            linear.forward(x, pass.precision).view([batch, length, self.heads, self.head_dim])
+        let hidden = hidden.f_to_kind(pass.precision.kind())?;
+        let local = self.project(&[&self.local.query, &self.local.key, &self.local.value], &hidden, pass)?;
+        let [query, key, value] = local;
+        let local = Projected { query, key, value };
+        let globals = plans.batch.count_globals();
+        let global = match &self.sliding {
+            Some(Sliding { global, .. }) if globals > 0 => {
+                let [query] = self.project(&[&global.query], &hidden.f_narrow(0, 0, globals)?, pass)?;
+                let [key, value] = self.project(&[&global.key, &global.value], &hidden, pass)?;
+                Some(GlobalProjected { query, key, value })
+            }
+            _ => None,
         };
-        let local = Projected {
-            query: project(&self.local.query, &hidden),
-            key: project(&self.local.key, &hidden),
-            value: project(&self.local.value, &hidden),
-        };
-        let global =
-            self.sliding.as_ref().zip(plans.batch.globals()).map(|(sliding, globals)| GlobalProjected {
-                query: project(&sliding.global.query, &globals.select(&hidden)),
-                key: project(&sliding.global.key, &hidden),
-                value: project(&sliding.global.value, &hidden),
-            });
-        let plan = plans.of(self.sliding.as_ref().map(|sliding| sliding.window));
-        plan.attend(&local, global.as_ref(), pass.dropout(self.dropout)).flatten(2, 3)
+        let plan = plans.of(self.sliding.as_ref().map(|sliding| sliding.window))?;
+        Ok(plan.attend(&local, global.as_ref(), pass.dropout(self.dropout))?.f_flatten(1, 2)?)
+    }
+
+    /// `[tokens, hidden_size]` through each of the layers, `[tokens, heads, head_dim]`: one matrix product
+    /// for all of them.
+    fn project<const N: usize>(
+        &self,
+        layers: &[&Linear; N],
+        x: &Tensor,
+        pass: Pass,
+    ) -> Result<[Tensor; N], TchError> {
+        let projected = layers::linear_of_several(x, layers, pass.precision)?; // [tokens, N · hidden_size]
+        let projected = projected.f_view([-1, N as i64, self.heads, self.head_dim])?;
+        Ok(projected.f_unbind(1)?.try_into().expect("a projection for each layer"))
     }
 }
 
@@ -101,16 +116,15 @@ impl<'a> Plans<'a> {
     }
 
     /// The plan for sliding attention with the given window, or for full attention.
-    fn of(&mut self, window: Option<i64>) -> &dyn Attend {
-        let index = self.made.iter().position(|(of, _)| *of == window).unwrap_or_else(|| {
-            let kind = self.pass.precision.kind();
-            let plan: Box<dyn Attend + 'a> = match window {
-                Some(window) => Box::new(Blocks::new(self.batch, window, kind)),
-                None => Box::new(Full::new(self.batch, kind)),
-            };
-            self.made.push((window, plan));
-            self.made.len() - 1
-        });
-        self.made[index].1.as_ref()
+    fn of(&mut self, window: Option<i64>) -> Result<&dyn Attend, ModelError> {
+        let index = match self.made.iter().position(|(of, _)| *of == window) {
+            Some(index) => index,
+            None => {
+                let plan = self.pass.backend.plan(self.batch, window, self.pass.precision.kind())?;
+                self.made.push((window, plan));
+                self.made.len() - 1
+            }
+        };
+        Ok(self.made[index].1.as_ref())
     }
 }

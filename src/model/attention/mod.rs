@@ -3,29 +3,34 @@
 //! Sliding-window attention is defined as in transformers' `LongformerSelfAttention` (Beltagy et
 //! al. 2020, section 3): a token sees the tokens up to half a window away on either side and all
 //! global tokens, each once; a global token sees all tokens, through projections of its own.
-//! Padding is never seen, and a padded token's result is zero.
 //!
 //! | implementation | time and memory | for |
 //! |---|---|---|
-//! | [`Full`] | length² | RoBERTa, XLM-R |
-//! | [`Blocks`] | length · (window + globals) | Longformer, any device |
+//! | [`Flash`] | the pairs that see each other | both kinds, half precision on CUDA |
+//! | [`Full`] | length² | RoBERTa, XLM-R, elsewhere |
+//! | [`Blocks`] | length · (window + globals) | Longformer, elsewhere |
 //! | [`Reference`] | length² | the definition written down; tests and benches |
 
+mod backend;
 mod blocks;
+mod flash;
 mod full;
 mod global;
 mod kernel;
 mod layer;
+mod rectangle;
 mod reference;
 
+pub use backend::Backend;
 pub use blocks::Blocks;
+pub use flash::Flash;
 pub use full::Full;
 pub(super) use layer::{Plans, SelfAttention};
 pub use reference::Reference;
 
-use tch::Tensor;
+use tch::{TchError, Tensor};
 
-/// A layer's queries, keys and values, each `[batch, length, heads, head_dim]`.
+/// A layer's queries, keys and values, each `[tokens, heads, head_dim]` in the batch's packed order.
 #[derive(Debug)]
 pub struct Projected {
     /// Not yet scaled by 1 / √head_dim.
@@ -39,18 +44,26 @@ pub struct Projected {
 /// The projections through which global tokens see all others.
 #[derive(Debug)]
 pub struct GlobalProjected {
-    /// Of the global tokens alone, `[batch, slots, heads, head_dim]` (see [`super::Globals`]).
+    /// Of the global tokens alone, `[globals, heads, head_dim]`.
     pub query: Tensor,
-    /// Of every token, `[batch, length, heads, head_dim]`.
+    /// Of every token, `[tokens, heads, head_dim]`.
     pub key: Tensor,
-    /// Of every token, `[batch, length, heads, head_dim]`.
+    /// Of every token, `[tokens, heads, head_dim]`.
     pub value: Tensor,
 }
 
 /// One way to compute attention, made for one batch and shared by all layers of the same window.
 pub trait Attend: std::fmt::Debug {
-    /// What each token gathers from those it sees, `[batch, length, heads, head_dim]`. `global` is
-    /// given exactly if the batch has global tokens and the attention is a sliding one. `dropout`
-    /// is the probability with which an attention probability is dropped; 0 for none.
-    fn attend(&self, local: &Projected, global: Option<&GlobalProjected>, dropout: f64) -> Tensor;
+    /// What each token gathers from those it sees, `[tokens, heads, head_dim]`. `global` is given exactly
+    /// if the batch has global tokens and the attention is a sliding one. `dropout` is the probability with
+    /// which an attention probability is dropped; 0 for none.
+    ///
+    /// # Errors
+    /// Those of libtorch, of which running out of memory is the likely one.
+    fn attend(
+        &self,
+        local: &Projected,
+        global: Option<&GlobalProjected>,
+        dropout: f64,
+    ) -> Result<Tensor, TchError>;
 }

@@ -1,52 +1,82 @@
 //! The definition of sliding-window attention with global tokens, written down as one dense matrix
 //! of scores. What the fast implementations are tested against.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use super::super::{Batch, layers};
 use super::{Attend, GlobalProjected, Projected};
 
-/// Dense attention under a mask.
+/// Dense attention under a mask, over all tokens of a batch at once.
 #[derive(Debug)]
-pub struct Reference<'a> {
-    batch: &'a Batch,
-    /// Which key each query sees through the local projections, `[batch, 1, length, length]`, bool.
-    seen: Tensor,
+pub struct Reference {
+    /// Which key each query sees through the local projections, `[tokens, tokens]`, bool.
+    near: Tensor,
+    /// Which key is of the same row, `[tokens, tokens]`, bool.
+    same_row: Tensor,
+    globals: i64,
 }
 
-impl<'a> Reference<'a> {
-    /// For `batch`, each token seeing `window / 2` positions on either side.
-    pub fn new(batch: &'a Batch, window: i64) -> Self {
-        let positions = Tensor::arange(batch.length(), (Kind::Int64, batch.input_ids.device()));
-        let distance = (positions.unsqueeze(0) - positions.unsqueeze(1)).abs();
-        let band = distance.less_equal(window / 2); // [length, length]
-        let key_is_global = batch.global_attention.unsqueeze(1); // [batch, 1, length]
-        let key_is_real = batch.attention_mask.unsqueeze(1); // [batch, 1, length]
-        let seen = band.unsqueeze(0).logical_or(&key_is_global).logical_and(&key_is_real);
-        Self { batch, seen: seen.unsqueeze(1) }
-    }
-}
-
-impl Attend for Reference<'_> {
-    fn attend(&self, local: &Projected, global: Option<&GlobalProjected>, dropout: f64) -> Tensor {
-        let mut result = dense(&local.query, &local.key, &local.value, &self.seen, dropout);
-        if let Some((global, globals)) = global.zip(self.batch.globals()) {
-            // A query for every token, though only those of global tokens are used.
-            let query = globals.replace(&local.query.zeros_like(), &global.query);
-            let all = self.batch.attention_mask.unsqueeze(1).unsqueeze(1); // [batch, 1, 1, length]
-            let rows = dense(&query, &global.key, &global.value, &all, dropout);
-            let is_global = self.batch.global_attention.unsqueeze(-1).unsqueeze(-1);
-            result = rows.where_self(&is_global, &result);
+impl Reference {
+    /// For `batch`, each token seeing `window / 2` positions on either side, or its whole row.
+    pub fn new(batch: &Batch, window: Option<i64>) -> Result<Self, TchError> {
+        // The row and the position of each token, in packed order.
+        let mut places = vec![(0, 0); batch.tokens() as usize];
+        for (cell, token) in batch.places().into_iter().enumerate() {
+            if let Some(token) = token {
+                places[token as usize] = (cell as i64 / batch.length(), cell as i64 % batch.length());
+            }
         }
-        let is_padding = self.batch.attention_mask.logical_not().unsqueeze(-1).unsqueeze(-1);
-        result.masked_fill(&is_padding, 0.0)
+        let (rows, positions): (Vec<i64>, Vec<i64>) = places.into_iter().unzip();
+        let pairs = |values: &[i64]| -> Result<Tensor, TchError> {
+            let values = Tensor::f_from_slice(values)?;
+            values.f_unsqueeze(1)?.f_sub(&values.f_unsqueeze(0)?)
+        };
+        let same_row = pairs(&rows)?.f_eq(0)?;
+        let near = match window {
+            None => same_row.shallow_clone(),
+            Some(window) => {
+                let band = pairs(&positions)?.f_abs()?.f_less_equal(window / 2)?;
+                let tokens = Tensor::f_arange(batch.tokens(), (Kind::Int64, Device::Cpu))?;
+                let key_is_global = tokens.f_less(batch.count_globals())?;
+                band.f_logical_or(&key_is_global)?.f_logical_and(&same_row)?
+            }
+        };
+        let device = batch.device();
+        Ok(Self {
+            near: near.f_to(device)?,
+            same_row: same_row.f_to(device)?,
+            globals: batch.count_globals(),
+        })
     }
 }
 
-/// `[batch, length, heads, head_dim]` each; `seen` broadcasts to `[batch, heads, length, length]`.
-fn dense(query: &Tensor, key: &Tensor, value: &Tensor, seen: &Tensor, dropout: f64) -> Tensor {
-    let head_dim = query.size()[3] as f64;
-    let scores = Tensor::einsum("bihd,bjhd->bhij", &[query, key], None::<i64>) / head_dim.sqrt();
-    let probabilities = scores.masked_fill(&seen.logical_not(), -1e30).softmax(-1, scores.kind());
-    Tensor::einsum("bhij,bjhd->bihd", &[&layers::dropout(probabilities, dropout), value], None::<i64>)
+impl Attend for Reference {
+    fn attend(
+        &self,
+        local: &Projected,
+        global: Option<&GlobalProjected>,
+        dropout: f64,
+    ) -> Result<Tensor, TchError> {
+        let result = dense(&local.query, &local.key, &local.value, &self.near, dropout)?;
+        let Some(global) = global else { return Ok(result) };
+        let seen = self.same_row.f_narrow(0, 0, self.globals)?;
+        let of_globals = dense(&global.query, &global.key, &global.value, &seen, dropout)?;
+        let others = result.size3()?.0 - self.globals;
+        Tensor::f_cat(&[of_globals, result.f_narrow(0, self.globals, others)?], 0)
+    }
+}
+
+/// `[queries, heads, head_dim]` against `[keys, heads, head_dim]`; `seen`: `[queries, keys]`.
+fn dense(
+    query: &Tensor,
+    key: &Tensor,
+    value: &Tensor,
+    seen: &Tensor,
+    dropout: f64,
+) -> Result<Tensor, TchError> {
+    let head_dim = query.size3()?.2 as f64;
+    let scores = Tensor::f_einsum("ihd,jhd->hij", &[query, key], None::<i64>)?;
+    let scores = scores.f_mul_scalar(head_dim.powf(-0.5))?.f_masked_fill(&seen.f_logical_not()?, -1e30)?;
+    let probabilities = layers::dropout(scores.f_softmax(-1, scores.kind())?, dropout)?;
+    Tensor::f_einsum("hij,jhd->ihd", &[&probabilities, value], None::<i64>)
 }
