@@ -238,12 +238,13 @@ fn wrong(what: &'static str, expected: String, found: impl ToString) -> ModelErr
 }
 
 /// A copy in the memory of `device`; one to a GPU is begun and not waited for, which needs pinned memory.
+/// (libtorch's `pin_memory` warns of being told the device, which tch does; the operator behind it does not.)
 pub(crate) fn upload(tensor: &Tensor, device: Device) -> Result<Tensor, TchError> {
     if tensor.device() == device {
         return Ok(tensor.shallow_clone());
     }
     let (non_blocking, copy) = (true, false);
-    tensor.f_pin_memory(device)?.f_to_device_(device, tensor.kind(), non_blocking, copy)
+    tensor.f_internal_pin_memory(device)?.f_to_device_(device, tensor.kind(), non_blocking, copy)
 }
 
 /// The masked tokens of a batch and what they were.

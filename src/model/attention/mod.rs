@@ -11,6 +11,8 @@
 //! | [`Blocks`] | length · (window + globals) | Longformer, elsewhere |
 //! | [`Reference`] | length² | the definition written down; tests and benches |
 
+#[cfg(test)]
+mod agreement;
 mod backend;
 mod blocks;
 mod flash;
