@@ -22,7 +22,8 @@
 //! | [`report`] | statistics, tables, figures, the HTML page |
 //! | [`cli`] | one file per subcommand |
 //!
-//! Under all of them lie eight small modules: [`causes`] (what is behind an error), [`digest`]
+//! Under all of them lie nine small modules: [`causes`] (what is behind an error), [`device`] (CPU or
+//! GPU), [`digest`]
 //! (SHA-256), [`durable`] (files that are whole or absent), [`interrupt`] (Ctrl-C as a value),
 //! [`process`] (its memory and libraries), [`process_lock`] (one process at a time), [`random`]
 //! (randomness without state) and [`native`] (everything `unsafe`).
@@ -30,6 +31,7 @@
 pub mod causes;
 pub mod cli;
 pub mod corpus;
+pub mod device;
 pub mod digest;
 pub mod durable;
 pub mod experiment;

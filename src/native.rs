@@ -1,13 +1,15 @@
 //! Everything `unsafe`, behind safe functions; each block says why it is sound.
 //!
-//! Four things need it: memory maps, the C library's allocator, ending the process at once, and the
-//! libtorch calls that `tch` lacks (`csrc/`).
+//! Six things need it: memory maps, the C library's allocator, ending the process at once, an environment
+//! variable for cuBLAS, the GPU driver, and the libtorch calls that `tch` lacks (`csrc/`).
 
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, c_char};
+use std::env;
+use std::ffi::{CStr, CString, c_char};
 use std::fs::File;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
 
@@ -48,6 +50,139 @@ pub fn keep_freed_memory() {
         // SAFETY: `mallopt` takes any two numbers and refuses what it does not know.
         let _refused_or_not = unsafe { mallopt(parameter, value) };
     }
+}
+
+/// Has cuBLAS give the same sums each time, unless the user has set up its workspace otherwise. It
+/// reads the environment when CUDA starts. Call it before other threads start.
+pub fn ask_for_deterministic_cublas() {
+    const WORKSPACE: &str = "CUBLAS_WORKSPACE_CONFIG";
+    if env::var_os(WORKSPACE).is_none() {
+        // SAFETY: nobody else reads or writes the environment meanwhile: there is no other thread.
+        unsafe { env::set_var(WORKSPACE, ":4096:8") };
+    }
+}
+
+/// A GPU as the driver describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gpu {
+    /// Its name, `NVIDIA H200`.
+    pub name: String,
+    /// Its place in the machine, by which NVML knows it.
+    pub pci_bus_id: String,
+    /// Its memory.
+    pub total_bytes: u64,
+}
+
+/// The newest CUDA that the driver runs, 13000 for 13.0; an error without a driver.
+pub fn driver_cuda() -> Result<i32, String> {
+    let mut version = 0;
+    // SAFETY: `cuDriverGetVersion` writes one number.
+    said(unsafe { longqa_driver_cuda(&mut version) })?;
+    Ok(version)
+}
+
+/// The CUDA that libtorch was built for, 13000 for 13.0; none if for none.
+pub fn runtime_cuda() -> Option<i32> {
+    // SAFETY: `cudaRuntimeGetVersion`, if it is in this process, writes one number.
+    Some(unsafe { longqa_runtime_cuda() }).filter(|version| *version > 0)
+}
+
+/// The GPUs that this process may use, in the order of their numbers.
+pub fn gpus() -> Result<Vec<Gpu>, String> {
+    let mut count = 0;
+    // SAFETY: the driver writes one number.
+    said(unsafe { longqa_gpu_count(&mut count) })?;
+    let gpu = |number| {
+        let mut raw = RawGpu { name: [0; 256], pci_bus_id: [0; 32], total_bytes: 0 };
+        // SAFETY: the C++ side knows the same structure, and ends both texts with a NUL.
+        unsafe {
+            said(longqa_gpu_of(number, &mut raw))?;
+            Ok(Gpu {
+                name: text(raw.name.as_ptr()),
+                pci_bus_id: text(raw.pci_bus_id.as_ptr()),
+                total_bytes: raw.total_bytes,
+            })
+        }
+    };
+    (0..count).map(gpu).collect()
+}
+
+/// The driver's own version, `580.65.06`, from NVML.
+pub fn driver_version() -> Result<String, String> {
+    let mut version = [0; 80];
+    // SAFETY: NVML writes at most that many characters, the last of them a NUL.
+    unsafe {
+        said(longqa_driver_version(version.as_mut_ptr(), version.len() as u32))?;
+        Ok(text(version.as_ptr()))
+    }
+}
+
+/// What a GPU has consumed since its driver was loaded, in thousandths of a joule, from NVML.
+pub fn gpu_millijoules(gpu: &Gpu) -> Result<u64, String> {
+    let place = CString::new(gpu.pci_bus_id.as_str()).map_err(|error| error.to_string())?;
+    let mut millijoules = 0;
+    // SAFETY: NVML reads the text and writes one number.
+    said(unsafe { longqa_gpu_millijoules(place.as_ptr(), &mut millijoules) })?;
+    Ok(millijoules)
+}
+
+/// Opens a shared library for the rest of the process, its symbols visible to all; the error is the
+/// dynamic linker's, which names what is missing.
+pub fn open_library(path: &Path) -> Result<(), String> {
+    let path = CString::new(path.as_os_str().as_bytes()).map_err(|error| error.to_string())?;
+    // SAFETY: the library's initializers run; ours to name is libtorch's own.
+    said(unsafe { longqa_open_library(path.as_ptr()) })
+}
+
+/// Starts CUDA in libtorch, whose CUDA half must have been opened, with `gpu` as this thread's GPU, and
+/// from now on with deterministic algorithms wherever libtorch has them; it warns where not.
+pub fn use_gpu(gpu: usize) -> Result<(), TchError> {
+    // SAFETY: it takes any number, and the C++ side catches every exception.
+    checked(unsafe { longqa_use_gpu(gpu as i32) })
+}
+
+/// Whether CUDA may round the factors of 32-bit matrix products to TF32's 10 bits.
+pub fn allow_tf32(allowed: bool) -> Result<(), TchError> {
+    // SAFETY: as above.
+    checked(unsafe { longqa_allow_tf32(allowed) })
+}
+
+/// Waits until `gpu` has done all that it was given.
+pub fn synchronize(gpu: usize) -> Result<(), TchError> {
+    // SAFETY: as above.
+    checked(unsafe { longqa_synchronize(gpu as i32) })
+}
+
+/// The memory of a GPU, in bytes.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DeviceMemory {
+    /// What no process has.
+    pub free: u64,
+    /// All of it.
+    pub total: u64,
+    /// The most that tensors of this process have held since [`reset_peak_memory`].
+    pub peak_allocated: u64,
+}
+
+/// The memory of `gpu`.
+pub fn device_memory(gpu: usize) -> Result<DeviceMemory, TchError> {
+    let mut memory = DeviceMemory::default();
+    // SAFETY: the C++ side knows the same structure.
+    checked(unsafe { longqa_device_memory_of(gpu as i32, &mut memory) })?;
+    Ok(memory)
+}
+
+/// Has [`DeviceMemory::peak_allocated`] begin anew from what tensors hold now.
+pub fn reset_peak_memory(gpu: usize) -> Result<(), TchError> {
+    // SAFETY: as above.
+    checked(unsafe { longqa_reset_peak_memory(gpu as i32) })
+}
+
+/// Gives memory that libtorch keeps for later tensors back to the GPU.
+pub fn empty_cache() -> Result<(), TchError> {
+    // SAFETY: the C++ side catches every exception.
+    checked(unsafe { longqa_empty_cache() })
 }
 
 /// What one AdamW step is told.
@@ -211,22 +346,52 @@ fn pointers(tensors: &[&Tensor]) -> Vec<*const C_tensor> {
 }
 
 fn checked(message: *mut c_char) -> Result<(), TchError> {
+    said(message).map_err(TchError::Torch)
+}
+
+fn said(message: *mut c_char) -> Result<(), String> {
     if message.is_null() {
         return Ok(());
     }
     // SAFETY: a message is a NUL-terminated string made by `strdup`, owned by us, freed once.
-    let text = unsafe {
-        let text = CStr::from_ptr(message).to_string_lossy().into_owned();
+    unsafe {
+        let words = text(message);
         longqa_free(message);
-        text
-    };
-    Err(TchError::Torch(text))
+        Err(words)
+    }
+}
+
+/// # Safety
+/// `start` points to a text that ends with a NUL.
+unsafe fn text(start: *const c_char) -> String {
+    // SAFETY: the caller's promise.
+    unsafe { CStr::from_ptr(start) }.to_string_lossy().into_owned()
+}
+
+#[repr(C)]
+struct RawGpu {
+    name: [c_char; 256],
+    pci_bus_id: [c_char; 32],
+    total_bytes: u64,
 }
 
 unsafe extern "C" {
     fn _exit(code: i32) -> !;
     fn mallopt(parameter: i32, value: i32) -> i32;
     fn longqa_free(message: *mut c_char);
+    fn longqa_driver_cuda(version: *mut i32) -> *mut c_char;
+    fn longqa_runtime_cuda() -> i32;
+    fn longqa_gpu_count(count: *mut i32) -> *mut c_char;
+    fn longqa_gpu_of(number: i32, gpu: *mut RawGpu) -> *mut c_char;
+    fn longqa_driver_version(version: *mut c_char, capacity: u32) -> *mut c_char;
+    fn longqa_gpu_millijoules(pci_bus_id: *const c_char, millijoules: *mut u64) -> *mut c_char;
+    fn longqa_open_library(path: *const c_char) -> *mut c_char;
+    fn longqa_use_gpu(number: i32) -> *mut c_char;
+    fn longqa_allow_tf32(allowed: bool) -> *mut c_char;
+    fn longqa_synchronize(number: i32) -> *mut c_char;
+    fn longqa_device_memory_of(number: i32, memory: *mut DeviceMemory) -> *mut c_char;
+    fn longqa_reset_peak_memory(number: i32) -> *mut c_char;
+    fn longqa_empty_cache() -> *mut c_char;
     fn longqa_gradient_norm(
         gradients: *const *const C_tensor,
         count: usize,
@@ -262,6 +427,12 @@ mod tests {
     #[test]
     fn an_error_in_libtorch_comes_back_as_one() {
         assert!(gradient_norm(&[]).is_err());
+    }
+
+    #[test]
+    fn without_cuda_device_calls_are_errors_and_its_settings_can_be_made() {
+        assert!(device_memory(0).is_err() && reset_peak_memory(0).is_err() && empty_cache().is_err());
+        allow_tf32(true).and_then(|()| allow_tf32(false)).unwrap();
     }
 
     #[test]

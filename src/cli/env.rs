@@ -4,8 +4,11 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::thread;
 
-use super::Context;
+use serde_json::{Map, Value};
+use tch::Device;
+
 use super::sources::CacheArgs;
+use crate::device::{self, Choice};
 use crate::experiment::provenance::Provenance;
 use crate::process;
 
@@ -13,36 +16,69 @@ use crate::process;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   longqa env
+  longqa env --device cuda:1
   longqa env | grep libtorch")]
 pub struct Args {
+    /// One JSON object, every value a string, instead of lines
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     cache: CacheArgs,
 }
 
-/// Prints one `name: value` line each.
-pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
-    let device = super::device_name(context.device);
+/// Prints one `name: value` line each. That the device asked for cannot be used is told, and no failure.
+pub fn run(args: Args, asked: Choice) -> anyhow::Result<()> {
+    let (device, cuda) = tried(asked);
     let Provenance { longqa, revision, libtorch, device, threads, platform, processor, .. } =
         Provenance::gather(device);
     let unknown = || "unknown".to_owned();
     let shown = |path: Option<PathBuf>| path.map_or_else(unknown, |path| path.display().to_string());
+    let runtime = device::runtime_version().map(|version| version.to_string());
     let cores = thread::available_parallelism().map_or_else(|_| unknown(), |cores| cores.to_string());
     let cache = args.cache.open().map(|cache| cache.root().to_owned());
-    let mut out = io::stdout().lock();
-    for (name, value) in [
+    let none = || "none".to_owned();
+    let mut lines: Vec<(String, String)> = [
         ("longqa", longqa),
         ("revision", revision.unwrap_or_else(unknown)),
         ("libtorch", libtorch),
         ("libtorch loaded from", shown(process::loaded_library("libtorch_cpu.so"))),
-        ("devices", device),
-        ("cuda", "not used by this version, whether or not there is a GPU".to_owned()),
+        ("cuda of libtorch", runtime.unwrap_or_else(none)),
+        ("device", device),
+        ("cuda", cuda),
+        ("driver", device::driver_version().unwrap_or_else(none)),
         ("libtorch threads", threads.to_string()),
         ("cores", cores),
         ("processor", processor.unwrap_or_else(unknown)),
         ("platform", platform),
         ("cache", shown(cache.ok())),
-    ] {
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    for (number, gpu) in device::gpus().into_iter().flatten().enumerate() {
+        let gibibytes = gpu.total_bytes as f64 / f64::from(1 << 30);
+        lines.push((format!("cuda:{number}"), format!("{}, {gibibytes:.1} GiB", gpu.name)));
+    }
+    let mut out = io::stdout().lock();
+    if args.json {
+        let object: Map<String, Value> =
+            lines.into_iter().map(|(name, value)| (name, value.into())).collect();
+        return Ok(writeln!(out, "{}", Value::from(object))?);
+    }
+    for (name, value) in lines {
         writeln!(out, "{name}: {value}")?;
     }
     Ok(())
+}
+
+/// What the other subcommands would compute on, and whether CUDA is used.
+fn tried(asked: Choice) -> (Device, String) {
+    let number = match asked {
+        Choice::Cpu => return (Device::Cpu, "not used: the CPU was asked for".to_owned()),
+        Choice::Auto => 0,
+        Choice::Cuda(number) => number,
+    };
+    match device::open_cuda(number) {
+        Ok(_) => (Device::Cuda(number), format!("used: cuda:{number}")),
+        Err(error) => (Device::Cpu, format!("not used: {error}")),
+    }
 }

@@ -26,11 +26,13 @@ mod training;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use tch::Device;
 use tracing_subscriber::EnvFilter;
 
 use crate::causes;
+use crate::device::Choice;
 use crate::interrupt::{self, Interrupt, Interrupted};
 use crate::native;
 
@@ -44,6 +46,15 @@ struct Cli {
     /// Say nothing on stderr but errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
+    /// What to compute on; auto is the first GPU if CUDA can be used (`longqa env` says why not)
+    #[arg(
+        long,
+        global = true,
+        env = "LONGQA_DEVICE",
+        value_name = "auto|cpu|cuda|cuda:N",
+        default_value = "auto"
+    )]
+    device: Choice,
     #[command(subcommand)]
     command: Command,
 }
@@ -65,36 +76,32 @@ enum Command {
     Status(status::Args),
 }
 
+impl Command {
+    /// The device to open before anything else: that asked for where a network is run, else the CPU.
+    fn device(&self, asked: Choice) -> Choice {
+        match self {
+            Self::Ask(_) | Self::Bench(_) | Self::Finetune(_) | Self::Predict(_) | Self::Pretrain(_) => asked,
+            Self::Reproduce(args) if !args.plan => asked,
+            Self::Reproduce(_) | Self::Convert(_) | Self::Env(_) | Self::Fetch(_) | Self::Lock(_) => Choice::Cpu,
+            Self::Score(_) | Self::Report(_) | Self::Status(_) => Choice::Cpu,
+        }
+    }
+}
+
 /// What every subcommand is given besides its arguments.
 struct Context {
     interrupt: Interrupt,
-    /// Where tensors live. CUDA comes with its own path through attention.
+    /// Where tensors live.
     device: Device,
 }
 
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
     native::keep_freed_memory();
+    native::ask_for_deterministic_cublas();
     let cli = Cli::parse();
     start_log(&cli);
-    let outcome = Interrupt::listen().map_err(Into::into).and_then(|interrupt| {
-        let context = Context { interrupt, device: Device::Cpu };
-        match cli.command {
-            Command::Ask(args) => ask::run(args, &context),
-            Command::Bench(args) => bench::run(args, &context),
-            Command::Convert(args) => convert::run(args, &context),
-            Command::Env(args) => env::run(args, &context),
-            Command::Fetch(args) => fetch::run(args, &context),
-            Command::Finetune(args) => finetune::run(args, &context),
-            Command::Lock(args) => lock::run(args, &context),
-            Command::Predict(args) => predict::run(args, &context),
-            Command::Pretrain(args) => pretrain::run(args, &context),
-            Command::Score(args) => score::run(args, &context),
-            Command::Report(args) => report::run(args, &context),
-            Command::Reproduce(args) => reproduce::run(args, &context),
-            Command::Status(args) => status::run(args, &context),
-        }
-    });
+    let outcome = run(cli);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
@@ -106,6 +113,27 @@ pub fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    let device = cli.command.device(cli.device);
+    let device = device.open().with_context(|| format!("--device {device}"))?;
+    let context = Context { interrupt: Interrupt::listen()?, device };
+    match cli.command {
+        Command::Ask(args) => ask::run(args, &context),
+        Command::Bench(args) => bench::run(args, &context),
+        Command::Convert(args) => convert::run(args, &context),
+        Command::Env(args) => env::run(args, cli.device),
+        Command::Fetch(args) => fetch::run(args, &context),
+        Command::Finetune(args) => finetune::run(args, &context),
+        Command::Lock(args) => lock::run(args, &context),
+        Command::Predict(args) => predict::run(args, &context),
+        Command::Pretrain(args) => pretrain::run(args, &context),
+        Command::Score(args) => score::run(args, &context),
+        Command::Report(args) => report::run(args, &context),
+        Command::Reproduce(args) => reproduce::run(args, &context),
+        Command::Status(args) => status::run(args, &context),
     }
 }
 
@@ -123,15 +151,6 @@ fn start_log(cli: &Cli) {
         .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr)
         .init();
-}
-
-/// As manifests and `longqa env` name it.
-fn device_name(device: Device) -> String {
-    match device {
-        Device::Cpu => "cpu".to_owned(),
-        Device::Cuda(number) => format!("cuda:{number}"),
-        other => format!("{other:?}"),
-    }
 }
 
 /// The reader of our output, `head` perhaps, has seen enough: no failure.

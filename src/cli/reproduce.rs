@@ -33,7 +33,7 @@ pub struct Args {
     file: PathBuf,
     /// Print what would be run, and run nothing; needs no network and no file but the experiment's
     #[arg(long)]
-    plan: bool,
+    pub(super) plan: bool,
     /// With --plan: the rate that device hours are estimated at, 10¹² operations a second
     #[arg(long, value_name = "RATE", default_value_t = plan_text::TERAFLOPS, requires = "plan")]
     teraflops: f64,
@@ -78,7 +78,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     }
 
     let device = context.device;
-    let provenance = Provenance::gather(super::device_name(device));
+    let provenance = Provenance::gather(device);
     let execute = Local { fetcher: args.fetch.fetcher(Settings::default())?, lock: lock.clone(), device };
     let runner =
         Runner { store: &store, execute: &execute, interrupt: &context.interrupt, provenance: &provenance };

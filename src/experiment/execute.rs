@@ -8,6 +8,7 @@ use serde_json::Value;
 use tch::Device;
 
 use super::manifest::Measures;
+use super::meter::Meter;
 use super::outcome::{self, Evaluation, PretrainOutcome};
 use super::run::{Execute, Place};
 use super::settings::{GenerateSettings, InitializeSettings, TokenizerSettings};
@@ -59,10 +60,10 @@ impl Execute for Local {
             Work::Initialize(settings) => self.initialize(settings, place)?,
             Work::Convert(settings) => to_longformer(place.input(Role::Model)?, settings, place.output)?,
             Work::Blocks(settings) => cut(settings.block_length, place)?,
-            Work::Pretrain(settings) => return self.pretrain(settings, place),
+            Work::Pretrain(settings) => return self.measured(|| self.pretrain(settings, place)),
             Work::Prepare(preparing) => prepare(preparing, place)?,
-            Work::Finetune(finetuning) => return self.finetune(finetuning, place),
-            Work::Predict(answering) => self.predict(answering, place)?,
+            Work::Finetune(finetuning) => return self.measured(|| self.finetune(finetuning, place)),
+            Work::Predict(answering) => return self.measured(|| self.predict(answering, place)),
             Work::Score(scoring) => score::score(scoring, place)?,
         }
         Ok(Measures::new())
@@ -70,6 +71,16 @@ impl Execute for Local {
 }
 
 impl Local {
+    fn measured(
+        &self,
+        body: impl FnOnce() -> Result<Measures, StageFailure>,
+    ) -> Result<Measures, StageFailure> {
+        let meter = Meter::start(self.device);
+        let mut measures = body()?;
+        meter.read_into(&mut measures);
+        Ok(measures)
+    }
+
     fn fetch(&self, fetched: &Fetched, place: &Place) -> Result<(), StageFailure> {
         let entries = self.lock.select(&[&fetched.name])?;
         for found in self.fetcher.fetch(&entries, place.interrupt)? {
@@ -141,7 +152,7 @@ impl Local {
         Ok(measures(&keep_log(place)?))
     }
 
-    fn predict(&self, answering: &Answering, place: &Place) -> Result<(), StageFailure> {
+    fn predict(&self, answering: &Answering, place: &Place) -> Result<Measures, StageFailure> {
         let Answering { settings, questions } = answering;
         let (model, file) = (place.input(Role::Model)?, place.input(Role::Evaluate)?);
         let (device, interrupt) = (self.device, place.interrupt);
@@ -156,7 +167,8 @@ impl Local {
             let mut show = |progress: predict::Progress| show(progress.done, progress.windows);
             predict::answer(model, &questions.read(file)?, settings, device, interrupt, &mut show)?
         };
-        Ok(answers.write(place.output)?)
+        answers.write(place.output)?;
+        Ok(Measures::new())
     }
 }
 

@@ -8,6 +8,7 @@ pub mod family;
 mod file;
 mod keys;
 pub mod manifest;
+pub mod meter;
 pub mod outcome;
 pub mod plan;
 mod progress;

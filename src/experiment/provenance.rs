@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::{Deserialize, Serialize};
+use tch::Device;
+
+use crate::device;
 
 /// The program, the machine and the libraries behind a result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +20,10 @@ pub struct Provenance {
     pub libtorch: String,
     /// `cpu`, or the name of the GPU.
     pub device: String,
+    /// The GPU's driver and the newest CUDA that it runs; none on a CPU.
+    pub driver: Option<String>,
+    /// The CUDA that libtorch is built for; none on a CPU.
+    pub cuda: Option<String>,
     /// Threads that libtorch computes with.
     pub threads: i32,
     /// The machine's name.
@@ -32,12 +39,15 @@ const LIBTORCH: &str = "2.11.0";
 
 impl Provenance {
     /// What can be learned here and now. `device` is what stages compute on.
-    pub fn gather(device: String) -> Self {
+    pub fn gather(device: Device) -> Self {
+        let on_gpu = |told: Option<String>| told.filter(|_| device.is_cuda());
         Self {
             longqa: env!("CARGO_PKG_VERSION").to_owned(),
             revision: revision(),
             libtorch: LIBTORCH.to_owned(),
-            device,
+            device: device::name(device),
+            driver: on_gpu(device::driver_version()),
+            cuda: on_gpu(device::runtime_version().map(|version| version.to_string())),
             threads: tch::get_num_threads(),
             host: first_line("/proc/sys/kernel/hostname"),
             platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),

@@ -116,6 +116,8 @@ fn provenance() -> Provenance {
         revision: None,
         libtorch: "0".into(),
         device: "cpu".into(),
+        driver: None,
+        cuda: None,
         threads: 1,
         host: None,
         platform: "x".into(),
