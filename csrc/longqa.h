@@ -4,6 +4,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/util/Exception.h>
 
 #include <cstring>
 #include <exception>
@@ -24,6 +25,8 @@ template <typename Body> char *guarded(Body body) {
   try {
     body();
     return nullptr;
+  } catch (const c10::Error &error) {
+    return strdup(error.what_without_backtrace());
   } catch (const std::exception &error) {
     return strdup(error.what());
   } catch (...) {

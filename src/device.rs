@@ -5,7 +5,7 @@
 //! the libraries that it needs nor wait for it. That must come before libtorch's first thought of
 //! devices, since it looks for its CUDA half once.
 //!
-//! Nothing that follows the opening has run on a GPU yet.
+//! None of this has run on a GPU yet. Without one it was tried up to CUDA's first call to the driver.
 
 use std::env;
 use std::fmt;
@@ -162,12 +162,12 @@ pub fn open_cuda(number: usize) -> Result<Gpu, DeviceError> {
 /// The GPUs that this process may use, at least one.
 pub fn gpus() -> Result<Vec<Gpu>, DeviceError> {
     let found = native::driver_cuda().map_err(|reason| DeviceError::NoDriver { reason })?;
-    // A driver runs every CUDA of its own major version, older or newer by a minor one.
-    match (runtime_version(), CudaVersion(found)) {
-        (Some(expected), found) if found.major() < expected.major() => {
-            return Err(DeviceError::OldDriver { expected, found });
-        }
-        _ => {}
+    let found = CudaVersion(found);
+    // A driver runs every CUDA of its own major version, newer minor ones too.
+    if let Some(expected) = runtime_version()
+        && found.major() < expected.major()
+    {
+        return Err(DeviceError::OldDriver { expected, found });
     }
     let gpus = native::gpus().map_err(|reason| DeviceError::Driver { reason })?;
     match gpus.is_empty() {

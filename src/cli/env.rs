@@ -79,6 +79,6 @@ fn tried(asked: Choice) -> (Device, String) {
     };
     match device::open_cuda(number) {
         Ok(_) => (Device::Cuda(number), format!("used: cuda:{number}")),
-        Err(error) => (Device::Cpu, format!("not used: {error}")),
+        Err(error) => (Device::Cpu, format!("not used: {error}").replace('\n', " ")),
     }
 }

@@ -82,7 +82,9 @@ impl Command {
         match self {
             Self::Ask(_) | Self::Bench(_) | Self::Finetune(_) | Self::Predict(_) | Self::Pretrain(_) => asked,
             Self::Reproduce(args) if !args.plan => asked,
-            Self::Reproduce(_) | Self::Convert(_) | Self::Env(_) | Self::Fetch(_) | Self::Lock(_) => Choice::Cpu,
+            Self::Reproduce(_) | Self::Convert(_) | Self::Env(_) | Self::Fetch(_) | Self::Lock(_) => {
+                Choice::Cpu
+            }
             Self::Score(_) | Self::Report(_) | Self::Status(_) => Choice::Cpu,
         }
     }

@@ -86,3 +86,19 @@ fn processor() -> Option<String> {
     let line = text.lines().find(|line| line.starts_with("model name"))?;
     Some(line.split_once(':')?.1.trim().to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_before_gpus_were_used_is_read() {
+        let now = Provenance::gather(Device::Cpu);
+        assert_eq!((now.device.as_str(), &now.driver, &now.cuda), ("cpu", &None, &None));
+        let mut before = serde_json::to_value(&now).unwrap();
+        for key in ["driver", "cuda"] {
+            before.as_object_mut().unwrap().remove(key);
+        }
+        assert_eq!(serde_json::from_value::<Provenance>(before).unwrap(), now);
+    }
+}
