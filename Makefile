@@ -19,13 +19,13 @@ release: ## the program, optimized: target/release/longqa
 
 # Tests on real data read a mirror of it (LONGQA_MIRROR), the test of report.html opens it in a browser
 # (LONGQA_BROWSER, chromium); where there is none of either its tests are left out, by name.
-test: ## all tests
+test: ## all tests, on the CPU
 	@if [ -n "$$LONGQA_MIRROR$$LONGQA_WITHOUT_MIRROR" ]; then :; \
 	elif [ -d ../shared/data ]; then export LONGQA_MIRROR="$$(cd ../shared/data && pwd)"; \
 	else export LONGQA_WITHOUT_MIRROR=1; echo "no LONGQA_MIRROR: tests on real data are left out" >&2; fi; \
 	if [ -z "$$LONGQA_WITHOUT_BROWSER" ] && ! scripts/prerequisites browser 2>/dev/null; then \
 		export LONGQA_WITHOUT_BROWSER=1; echo "no chromium: the test of report.html in a browser is left out" >&2; fi; \
-	echo "$(with) cargo test" >&2; $(with) cargo test
+	echo "$(with) cargo test" >&2; LONGQA_DEVICE=cpu $(with) cargo test
 
 bench: ## all Criterion benches; reports under target/criterion
 	$(with) cargo bench

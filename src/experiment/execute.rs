@@ -19,8 +19,9 @@ use crate::corpus::{Task, miniature};
 use crate::digest::Digest;
 use crate::durable::{self, WriteError};
 use crate::fetch::{Fetcher, Lock};
+use crate::model::attention::Backend;
 use crate::model::convert::to_longformer;
-use crate::model::{Config, MaskedLm};
+use crate::model::{Config, MaskedLm, Precision};
 use crate::process;
 use crate::qa::{documents, predict};
 use crate::text::{BlockFile, Tokenizer, blocks, examples, train_tokenizer};
@@ -60,10 +61,19 @@ impl Execute for Local {
             Work::Initialize(settings) => self.initialize(settings, place)?,
             Work::Convert(settings) => to_longformer(place.input(Role::Model)?, settings, place.output)?,
             Work::Blocks(settings) => cut(settings.block_length, place)?,
-            Work::Pretrain(settings) => return self.measured(|| self.pretrain(settings, place)),
+            Work::Pretrain(settings) => {
+                let precision = settings.optimization.precision;
+                return self.measured(precision, place, || self.pretrain(settings, place));
+            }
             Work::Prepare(preparing) => prepare(preparing, place)?,
-            Work::Finetune(finetuning) => return self.measured(|| self.finetune(finetuning, place)),
-            Work::Predict(answering) => return self.measured(|| self.predict(answering, place)),
+            Work::Finetune(finetuning) => {
+                let precision = finetuning.settings.optimization.precision;
+                return self.measured(precision, place, || self.finetune(finetuning, place));
+            }
+            Work::Predict(answering) => {
+                let precision = answering.settings.precision;
+                return self.measured(precision, place, || self.predict(answering, place));
+            }
             Work::Score(scoring) => score::score(scoring, place)?,
         }
         Ok(Measures::new())
@@ -71,13 +81,20 @@ impl Execute for Local {
 }
 
 impl Local {
+    /// What `body` measures, and what it takes of the device; `attention` names the implementation that its
+    /// model computes with.
     fn measured(
         &self,
+        precision: Precision,
+        place: &Place,
         body: impl FnOnce() -> Result<Measures, StageFailure>,
     ) -> Result<Measures, StageFailure> {
+        let config = Config::read(place.input(Role::Model)?)?;
+        let attention = Backend::available(self.device, precision.kind(), config.head_dim());
         let meter = Meter::start(self.device);
         let mut measures = body()?;
         meter.read_into(&mut measures);
+        measures.insert("attention".into(), attention.to_string().into());
         Ok(measures)
     }
 
