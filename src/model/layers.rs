@@ -15,24 +15,31 @@ pub enum Mode {
 }
 
 /// The number format of matrix products. Weights, LayerNorm, softmax, residual sums and losses are
-/// in 32 bits in either.
+/// in 32 bits in each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// 32-bit floats.
     #[default]
     Float32,
+    /// 32-bit floats, of whose factors CUDA's matrix products may read 10 bits of the mantissa; on a CPU the
+    /// same as [`Precision::Float32`].
+    TensorFloat32,
     /// Matrix products of linear layers and attention in bfloat16, from 32-bit weights, as torch's
     /// autocast does.
     BFloat16,
+    /// As [`Precision::BFloat16`] in IEEE's 16 bits: three more of mantissa, but numbers end at 65504 and
+    /// 6e-8, so that training scales the loss.
+    Float16,
 }
 
 impl Precision {
     /// The kind of the factors of a matrix product.
     pub fn kind(self) -> Kind {
         match self {
-            Precision::Float32 => Kind::Float,
+            Precision::Float32 | Precision::TensorFloat32 => Kind::Float,
             Precision::BFloat16 => Kind::BFloat16,
+            Precision::Float16 => Kind::Half,
         }
     }
 }

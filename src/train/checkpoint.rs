@@ -27,14 +27,17 @@ pub struct TrainerState {
     pub step: u64,
     /// Whether these weights are still to be evaluated.
     pub evaluation_due: bool,
-    /// Mean losses of the steps since the last log line.
+    /// Mean losses of the steps since the last log line, skipped ones left out.
     pub unlogged_losses: Vec<f64>,
+    /// Steps of this run that changed nothing because a gradient overflowed in float16.
+    #[serde(default)]
+    pub skipped_steps: u64,
 }
 
 impl TrainerState {
     /// Nothing done; the untrained weights are evaluated first.
     pub fn at_the_start() -> Self {
-        Self { step: 0, evaluation_due: true, unlogged_losses: Vec::new() }
+        Self { step: 0, evaluation_due: true, unlogged_losses: Vec::new(), skipped_steps: 0 }
     }
 }
 

@@ -21,8 +21,9 @@ pub enum TrainError {
         /// What it is.
         found: String,
     },
-    /// The loss or the gradient is no longer a number. That step changed nothing, and nothing was saved since.
-    #[error("step {step}: the loss is {loss} and the gradient norm {gradient_norm}; the last good checkpoint is {}", checkpoint_name(.checkpoint))]
+    /// The loss or the gradient is no longer a number, and in float16 no smaller loss scale would make it
+    /// one. That step changed nothing, and nothing was saved since.
+    #[error("step {step}: the loss is {loss} and the gradient norm {gradient_norm}{}; the last good checkpoint is {}", scale_name(.loss_scale), checkpoint_name(.checkpoint))]
     NotFinite {
         /// The optimizer step, counted from 1.
         step: u64,
@@ -30,6 +31,8 @@ pub enum TrainError {
         loss: f64,
         /// Norm of the whole gradient.
         gradient_norm: f64,
+        /// The loss scale after that step, in float16.
+        loss_scale: Option<f64>,
         /// Where to go on from.
         checkpoint: Option<PathBuf>,
     },
@@ -87,6 +90,10 @@ pub enum TrainError {
     #[allow(missing_docs)]
     #[error("{0}")]
     Interrupted(#[from] Interrupted),
+}
+
+fn scale_name(scale: &Option<f64>) -> String {
+    scale.map_or(String::new(), |scale| format!(", although the loss scale fell to {scale}"))
 }
 
 fn checkpoint_name(checkpoint: &Option<PathBuf>) -> String {

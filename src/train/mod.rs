@@ -8,6 +8,8 @@ pub mod finetune;
 mod identity;
 mod journal;
 mod log;
+mod log_window;
+mod loss_scale;
 pub mod metrics;
 pub mod mlm;
 mod optimizer;

@@ -2,14 +2,16 @@
 //! as libtorch's fused kernel does it: one pass over weights, gradients and moments.
 //!
 //! Nothing is read back from the device: the norm stays there, and a step whose gradient is not
-//! finite leaves weights and moments as they were.
+//! finite leaves weights and moments as they were. In float16 the loss is scaled; the kernel divides
+//! gradients by the scale and the clipping at once.
 
 use tch::{Kind, Tensor};
 
 use super::TrainError;
+use super::loss_scale::LossScale;
 use super::settings::Optimization;
 use crate::model::weights::Weights;
-use crate::model::{ModelError, Parameters, copy_tensor};
+use crate::model::{ModelError, Parameters, Precision, copy_tensor};
 use crate::native::{self, AdamWStep, AdamWTensors};
 
 /// AdamW's state beside the parameters it trains.
@@ -17,6 +19,8 @@ pub struct AdamW {
     slots: Vec<Slot>,
     /// `[]` f32: steps taken, skipped ones left out.
     steps: Tensor,
+    /// In float16 only.
+    loss_scale: Option<LossScale>,
     settings: Optimization,
 }
 
@@ -56,30 +60,64 @@ impl AdamW {
             })
             .collect();
         let device = slots.first().map_or(tch::Device::Cpu, |slot| slot.parameter.device());
-        Self { slots, steps: Tensor::zeros([], (Kind::Float, device)), settings: settings.clone() }
+        let loss_scale = (settings.precision == Precision::Float16).then(|| LossScale::new(device));
+        Self {
+            slots,
+            steps: Tensor::zeros([], (Kind::Float, device)),
+            loss_scale,
+            settings: settings.clone(),
+        }
     }
 
-    /// One step on the gradients that the backward passes left, which are then dropped. Gives back
-    /// the norm of the whole gradient before clipping, `[]` f32 on the device.
+    /// Adds the gradients of `loss`, `[]` f32, to those that the next step is made of.
+    pub fn backward(&self, loss: &Tensor) -> Result<(), TrainError> {
+        match &self.loss_scale {
+            Some(scale) => (loss * scale.factor()).f_backward()?,
+            None => loss.f_backward()?,
+        }
+        Ok(())
+    }
+
+    /// What the next loss is multiplied by, `[]` f32 on the device; none where losses are not scaled.
+    pub fn loss_scale(&self) -> Option<&Tensor> {
+        self.loss_scale.as_ref().map(LossScale::factor)
+    }
+
+    /// One step on the gradients that [`AdamW::backward`] left, which are then dropped. Gives back
+    /// the norm of the whole gradient before clipping, `[]` f32 on the device; where it is not finite, the
+    /// step has changed nothing but the loss scale.
     pub fn step(&mut self, learning_rate: f64) -> Result<Tensor, TrainError> {
         let gradients: Vec<_> = self.slots.iter().map(|slot| slot.parameter.grad()).collect();
         let defined: Vec<_> = gradients.iter().filter(|gradient| gradient.defined()).collect();
         let norm = native::gradient_norm(&defined)?;
         let skip = norm.isfinite().logical_not().to_kind(Kind::Float);
         self.steps += 1.0 - &skip;
-        let divisor = self.divisor(&norm);
+        let (norm, divisor) = match self.loss_scale() {
+            Some(scale) => {
+                let norm = norm / scale;
+                let divisor = self.clipping(&norm) * scale;
+                (norm, divisor)
+            }
+            None => {
+                let divisor = self.clipping(&norm);
+                (norm, divisor)
+            }
+        };
         for decay in [Decay::Weights, Decay::Nothing] {
             self.update(decay, &gradients, &divisor, &skip, learning_rate)?;
         }
         for slot in &self.slots {
             native::drop_gradient(&slot.parameter)?;
         }
+        if let Some(scale) = &mut self.loss_scale {
+            scale.update(&skip)?;
+        }
         Ok(norm)
     }
 
     /// What gradients are divided by so that their norm is at most `max_grad_norm`, as
     /// `torch.nn.utils.clip_grad_norm_` does it.
-    fn divisor(&self, norm: &Tensor) -> Tensor {
+    fn clipping(&self, norm: &Tensor) -> Tensor {
         match self.settings.max_grad_norm {
             0.0 => norm.ones_like(),
             largest => ((norm + 1e-6) / largest).clamp_min(1.0),
@@ -120,13 +158,15 @@ impl AdamW {
     }
 
     /// The state by name, under PyTorch's words: `exp_avg.<parameter>`, `exp_avg_sq.<parameter>`
-    /// and `step`.
+    /// and `step`; the loss scale's beside them.
     pub fn state(&self) -> Vec<(String, &Tensor)> {
         let moments = self
             .slots
             .iter()
             .flat_map(|slot| [(mean_name(&slot.name), &slot.mean), (square_name(&slot.name), &slot.square)]);
-        moments.chain([("step".to_owned(), &self.steps)]).collect()
+        let scale = self.loss_scale.iter().flat_map(LossScale::state);
+        let scale = scale.map(|(name, tensor)| (name.to_owned(), tensor));
+        moments.chain([("step".to_owned(), &self.steps)]).chain(scale).collect()
     }
 
     /// Takes the state from what [`AdamW::state`] gave; every tensor must be there in its shape.
@@ -135,6 +175,7 @@ impl AdamW {
             copy_tensor(state, &mean_name(&slot.name), &slot.mean)?;
             copy_tensor(state, &square_name(&slot.name), &slot.square)?;
         }
+        self.loss_scale.iter().try_for_each(|scale| scale.restore(state))?;
         copy_tensor(state, "step", &self.steps)
     }
 }
@@ -169,11 +210,11 @@ mod tests {
         MaskedLm::from_seed(config, Seed(1), Device::Cpu).unwrap()
     }
 
-    fn backward(model: &MaskedLm, scale: f64) {
+    fn loss(model: &MaskedLm) -> Tensor {
         let row = Sequence { input_ids: vec![0, 5, 6, 2], global: vec![] };
         let batch = Batch::of_sequences(&[row], 1).unwrap();
         let masked = MaskedPositions::new(&[1, 2], &[7, 8]).unwrap();
-        (model.loss_sum(&batch, &masked, Mode::Train).unwrap() * scale).backward();
+        model.loss_sum(&batch, &masked, Mode::Train).unwrap()
     }
 
     fn values(tensor: &Tensor) -> Vec<f64> {
@@ -214,7 +255,7 @@ mod tests {
         let before: Vec<_> = names.map(|name| values(model.parameters().get(name).unwrap())).into();
         let (mut gradients, mut divisors) = (vec![vec![]; names.len()], vec![]);
         for _ in 0..2 {
-            backward(&model, 1.0);
+            optimizer.backward(&loss(&model)).unwrap();
             for (kept, name) in gradients.iter_mut().zip(names) {
                 kept.push(values(&model.parameters().get(name).unwrap().grad()));
             }
@@ -232,17 +273,64 @@ mod tests {
     }
 
     #[test]
+    fn a_scaled_step_is_the_unscaled_one() {
+        let after_a_step = |precision| {
+            let settings = Optimization { precision, max_grad_norm: 0.1, ..Optimization::default() };
+            let model = model();
+            let mut optimizer = AdamW::new(model.parameters(), &settings);
+            optimizer.backward(&loss(&model)).unwrap();
+            let norm = optimizer.step(0.01).unwrap().double_value(&[]);
+            (norm, model.parameters().iter().map(|(_, tensor)| values(tensor)).collect::<Vec<_>>())
+        };
+        // The scale is a power of two and the model computes in 32 bits: nothing is rounded otherwise.
+        assert_eq!(after_a_step(Precision::Float16), after_a_step(Precision::Float32));
+    }
+
+    /// Losses of steps taken on the same data, and how many were skipped among them.
+    fn losses(precision: Precision, taken: usize) -> (Vec<f64>, usize) {
+        let settings = Optimization { precision, ..Optimization::default() };
+        let model = model().with_precision(precision);
+        let mut optimizer = AdamW::new(model.parameters(), &settings);
+        if let Some(scale) = optimizer.loss_scale() {
+            let _same = scale.shallow_clone().fill_(2f64.powi(40));
+        }
+        let (mut losses, mut skipped) = (vec![], 0);
+        while losses.len() < taken {
+            let loss = loss(&model);
+            optimizer.backward(&loss).unwrap();
+            match optimizer.step(0.01).unwrap().double_value(&[]).is_finite() {
+                true => losses.push(loss.double_value(&[])),
+                false => skipped += 1,
+            }
+        }
+        (losses, skipped)
+    }
+
+    #[test]
+    fn between_steps_that_overflow_float16_learns_what_float32_does() {
+        let (exact, none) = losses(Precision::Float32, 20);
+        let (short, skipped) = losses(Precision::Float16, 20);
+        assert_eq!(none, 0);
+        assert!((20..30).contains(&skipped), "{skipped}");
+        assert!(exact[19] < 0.5 * exact[0], "{exact:?}");
+        for (exact, short) in exact.iter().zip(&short) {
+            // Two of float16's roundings; measured: less than half of one.
+            assert!((exact - short).abs() < 2f64.powi(-10) * exact, "{exact} and {short}");
+        }
+    }
+
+    #[test]
     fn a_step_without_finite_gradient_changes_neither_weights_nor_moments() {
         let model = model();
         let mut optimizer = AdamW::new(model.parameters(), &Optimization::default());
-        backward(&model, 1.0);
+        optimizer.backward(&loss(&model)).unwrap();
         let _norm = optimizer.step(0.01).unwrap();
         let state = |optimizer: &AdamW| {
             optimizer.state().iter().map(|(_, tensor)| values(tensor)).collect::<Vec<_>>()
         };
         let weights = || model.parameters().iter().map(|(_, tensor)| values(tensor)).collect::<Vec<_>>();
         let before = (state(&optimizer), weights());
-        backward(&model, f64::NAN);
+        optimizer.backward(&(loss(&model) * f64::NAN)).unwrap();
         assert!(optimizer.step(0.01).unwrap().double_value(&[]).is_nan());
         assert_eq!((state(&optimizer), weights()), before);
     }

@@ -12,6 +12,7 @@ use tch::{Kind, Tensor};
 
 use super::checkpoint::{Checkpoints, TrainerState};
 use super::log::Log;
+use super::log_window::LogWindow;
 use super::schedule::LinearSchedule;
 use super::settings::Optimization;
 use super::{AdamW, TrainError};
@@ -120,7 +121,7 @@ pub fn run<O: Objective>(
     let mut log = Log::open(work, resumed.as_ref().map(|state| state.step), session.clock)?;
     let mut state = resumed.unwrap_or_else(TrainerState::at_the_start);
     let first = state.step;
-    let mut window = LogWindow::from(std::mem::take(&mut state.unlogged_losses));
+    let mut window = LogWindow::resume(&state);
     let is_due = |step: u64, every: u64| every > 0 && step.is_multiple_of(every) || step == plan.max_steps;
 
     thread::scope(|scope| {
@@ -141,9 +142,7 @@ pub fn run<O: Objective>(
             // Asked once: a wish that came between saving and stopping would stop without saving.
             let interrupted = session.interrupt.requested();
             if state.step > first && (interrupted || is_due(state.step, settings.save_steps)) {
-                window.read_back();
-                window.check(state.step, &checkpoints)?;
-                state.unlogged_losses.clone_from(&window.losses);
+                window.read_back(&mut state, &checkpoints)?;
                 log.sync()?;
                 checkpoints.save(&state, objective.parameters(), &optimizer)?;
             }
@@ -156,19 +155,18 @@ pub fn run<O: Objective>(
 
             let started = (session.clock)();
             let data = next(&steps)?;
-            let loss = accumulate(objective, &data, settings, state.step)?;
+            let loss = accumulate(objective, &optimizer, &data, settings, state.step)?;
             let learning_rate = schedule.at(state.step);
             let norm = optimizer.step(learning_rate)?;
-            window.push(loss, norm, data.tokens);
+            window.push(&loss, &norm, optimizer.loss_scale(), data.tokens)?;
             state.step += 1;
             state.evaluation_due = is_due(state.step, plan.eval_steps);
 
             let logs = is_due(state.step, settings.logging_steps);
             if logs {
-                window.read_back();
-                window.check(state.step, &checkpoints)?;
+                window.read_back(&mut state, &checkpoints)?;
             }
-            window.seconds += (session.clock)() - started;
+            window.add_seconds((session.clock)() - started);
             (session.observe)(&Event::Stepped { step: state.step, max_steps: plan.max_steps });
             if logs {
                 log.record(state.step, window.take_figures(learning_rate), session)?;
@@ -185,6 +183,7 @@ fn next<M>(steps: &Receiver<Result<Step<M>, TrainError>>) -> Result<Step<M>, Tra
 /// Forward and backward over the micro-batches: gradients of the mean over all terms of the step.
 fn accumulate<O: Objective>(
     objective: &O,
+    optimizer: &AdamW,
     step: &Step<O::MicroBatch>,
     settings: &Optimization,
     number: u64,
@@ -194,68 +193,8 @@ fn accumulate<O: Objective>(
         tch::manual_seed(settings.seed.for_libtorch(Purpose::Dropout, &[number, index as u64]));
         // A step of a few short blocks may have no masked token at all: its loss is 0, not 0 / 0.
         let loss = objective.loss_sum(micro_batch)? / step.terms.max(1) as f64;
-        loss.f_backward()?;
+        optimizer.backward(&loss)?;
         total += loss.detach();
     }
     Ok(total)
-}
-
-/// What was measured since the last log line. Losses and norms stay on the device until they are
-/// read back, so that a step need not wait for them.
-#[derive(Default)]
-struct LogWindow {
-    on_device: Vec<(Tensor, Tensor)>,
-    losses: Vec<f64>,
-    norm: f64,
-    bad: Option<(usize, f64, f64)>,
-    tokens: usize,
-    seconds: f64,
-}
-
-impl From<Vec<f64>> for LogWindow {
-    fn from(losses: Vec<f64>) -> Self {
-        Self { losses, ..Self::default() }
-    }
-}
-
-impl LogWindow {
-    fn push(&mut self, loss: Tensor, norm: Tensor, tokens: usize) {
-        self.on_device.push((loss, norm));
-        self.tokens += tokens;
-    }
-
-    fn read_back(&mut self) {
-        let waiting = self.on_device.len();
-        for (index, (loss, norm)) in self.on_device.drain(..).enumerate() {
-            let (loss, norm) = (loss.double_value(&[]), norm.double_value(&[]));
-            if !(loss.is_finite() && norm.is_finite()) && self.bad.is_none() {
-                self.bad = Some((waiting - 1 - index, loss, norm));
-            }
-            self.losses.push(loss);
-            self.norm = norm;
-        }
-    }
-
-    /// An error if a step up to `done` was not finite.
-    fn check(&self, done: u64, checkpoints: &Checkpoints) -> Result<(), TrainError> {
-        match self.bad {
-            None => Ok(()),
-            Some((steps_ago, loss, gradient_norm)) => Err(TrainError::NotFinite {
-                step: done - steps_ago as u64,
-                loss,
-                gradient_norm,
-                checkpoint: checkpoints.latest()?,
-            }),
-        }
-    }
-
-    fn take_figures(&mut self, learning_rate: f64) -> Vec<(&'static str, f64)> {
-        let window = std::mem::take(self);
-        vec![
-            ("loss", window.losses.iter().sum::<f64>() / window.losses.len() as f64),
-            ("learning_rate", learning_rate),
-            ("grad_norm", window.norm),
-            ("tokens_per_second", window.tokens as f64 / window.seconds.max(1e-9)),
-        ]
-    }
 }

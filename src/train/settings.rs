@@ -88,7 +88,7 @@ pub struct Optimization {
 
 /// `precision`, wherever it stands.
 pub const PRECISION_KEY: (&str, &str) =
-    ("precision", "float32, or bfloat16 matrix products over float32 weights");
+    ("precision", "of matrix products, over float32 weights: float32, tensorfloat32, bfloat16 or float16");
 
 const SHARED_KEYS: [(&str, &str); 14] = [
     ("seed", "seed of every random choice of this run"),
