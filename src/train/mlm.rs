@@ -2,7 +2,7 @@
 
 use std::f64::consts::LN_2;
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::TrainError;
 use super::order::Order;
@@ -150,12 +150,12 @@ impl Objective for MlmObjective {
         if terms == 0 {
             return Ok(Vec::new());
         }
-        let mut sum = 0.0;
+        let mut sum = Tensor::zeros([], (Kind::Double, self.parameters().device()));
         for batch in self.evaluation.iter().filter(|batch| batch.terms() > 0) {
             interrupt.check()?;
-            sum += tch::no_grad(|| self.loss_sum_in(batch, Mode::Evaluate))?.double_value(&[]);
+            sum += tch::no_grad(|| self.loss_sum_in(batch, Mode::Evaluate))?;
         }
-        let loss = sum / terms as f64;
+        let loss = sum.double_value(&[]) / terms as f64;
         Ok(vec![("eval_loss", loss), ("bits_per_character", loss / LN_2)])
     }
 }

@@ -163,7 +163,8 @@ pub fn run<O: Objective>(
             state.evaluation_due = is_due(state.step, plan.eval_steps);
 
             let logs = is_due(state.step, settings.logging_steps);
-            if logs {
+            // Evaluating and saving wait for the device; that is still the time of the steps before.
+            if logs || state.evaluation_due || is_due(state.step, settings.save_steps) {
                 window.read_back(&mut state, &checkpoints)?;
             }
             window.add_seconds((session.clock)() - started);
