@@ -87,14 +87,13 @@ impl LogWindow {
             steps_ago -= 1;
             let (loss, gradient_norm, loss_scale) = (figures[0], figures[1], figures.get(2).copied());
             (self.norm, self.loss_scale) = (gradient_norm, loss_scale);
-            if loss.is_finite() && gradient_norm.is_finite() {
+            let overflowed = !gradient_norm.is_finite();
+            if loss.is_finite() && !overflowed {
                 self.losses.push(loss);
-                continue;
-            }
-            self.skipped_steps += 1;
-            let may_recover = loss_scale.is_some_and(|scale| scale >= FLOOR);
-            if !may_recover && self.failed.is_none() {
-                self.failed = Some(Failed { steps_ago, loss, gradient_norm, loss_scale });
+            } else if overflowed && loss_scale.is_some_and(|scale| scale >= FLOOR) {
+                self.skipped_steps += 1;
+            } else {
+                self.failed.get_or_insert(Failed { steps_ago, loss, gradient_norm, loss_scale });
             }
         }
         Ok(())
