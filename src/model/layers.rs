@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::attention::Backend;
+use crate::native;
 
 /// Whether dropout is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,11 @@ impl Precision {
             Precision::BFloat16 => Kind::BFloat16,
             Precision::Float16 => Kind::Half,
         }
+    }
+
+    /// Allows CUDA's 32-bit matrix products to be TF32, or forbids it: from now on, in the whole process.
+    pub fn settle_tf32(self) -> Result<(), TchError> {
+        native::allow_tf32(self == Precision::TensorFloat32)
     }
 }
 

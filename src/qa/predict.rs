@@ -172,6 +172,7 @@ pub(super) fn open(
 ) -> Result<(Tokenizer, QuestionAnswering), QaError> {
     settings.validate()?;
     let tokenizer = Tokenizer::from_folder(folder)?.with_case(Case::of_setting(settings.do_lowercase));
+    settings.precision.settle_tf32()?;
     let network =
         QuestionAnswering::load(folder, Head::FromCheckpoint, device)?.with_precision(settings.precision);
     tokenizer.check_vocabulary_size(network.config().vocab_size as usize, folder)?;

@@ -132,6 +132,7 @@ fn open(
     settings.validate()?;
     let case = Case::of_setting(settings.do_lowercase);
     let tokenizer = Tokenizer::from_folder(folder)?.with_case(case);
+    settings.optimization.precision.settle_tf32()?;
     let head = Head::FromSeed(settings.optimization.seed);
     let model = QuestionAnswering::load_attending(folder, settings.attention, head, device)?
         .with_precision(settings.optimization.precision);

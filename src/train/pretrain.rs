@@ -37,6 +37,7 @@ pub fn run(
     check_blocks(inputs, settings)?;
     let tokenizer = Tokenizer::from_folder(inputs.model)?;
     let vocabulary = MaskingVocabulary::from(&tokenizer);
+    settings.optimization.precision.settle_tf32()?;
     let model = MaskedLm::load(inputs.model, device)?.with_precision(settings.optimization.precision);
     tokenizer.check_vocabulary_size(model.config().vocab_size as usize, inputs.model)?;
     model.config().check_length(settings.model_max_length)?;
