@@ -123,6 +123,10 @@ fn it_tells_versions_devices_threads_and_where_libtorch_and_the_cache_are() {
     assert!(Path::new(&lines["libtorch loaded from"]).is_file(), "{lines:?}");
     assert_eq!(lines["device"], "cpu");
     assert!(lines["cuda"].starts_with("not used: no NVIDIA driver: "), "{lines:?}");
+    assert!(
+        lines["attention"].starts_with("blocks (float32, tensorfloat32), blocks (bfloat16)"),
+        "{lines:?}"
+    );
     assert_eq!(lines["cuda of libtorch"], "13.0");
     assert_eq!(lines["driver"], "none");
     assert_eq!(lines["libtorch threads"], "1");

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::thread;
 
 use serde_json::{Map, Value};
-use tch::Device;
+use tch::{Device, Kind};
 
 use super::sources::CacheArgs;
 use crate::device::{self, Choice};
 use crate::experiment::provenance::Provenance;
+use crate::model::attention::Backend;
 use crate::process;
 
 /// Print versions, devices, threads and libtorch's location
@@ -29,6 +30,7 @@ pub struct Args {
 /// Prints one `name: value` line each. That the device asked for cannot be used is told, and no failure.
 pub fn run(args: Args, asked: Choice) -> anyhow::Result<()> {
     let (device, cuda) = tried(asked);
+    let attention = attention(device);
     let Provenance { longqa, revision, libtorch, device, threads, platform, processor, .. } =
         Provenance::gather(device);
     let unknown = || "unknown".to_owned();
@@ -45,6 +47,7 @@ pub fn run(args: Args, asked: Choice) -> anyhow::Result<()> {
         ("cuda of libtorch", runtime.unwrap_or_else(none)),
         ("device", device),
         ("cuda", cuda),
+        ("attention", attention),
         ("driver", device::driver_version().unwrap_or_else(none)),
         ("libtorch threads", threads.to_string()),
         ("cores", cores),
@@ -68,6 +71,14 @@ pub fn run(args: Args, asked: Choice) -> anyhow::Result<()> {
         writeln!(out, "{name}: {value}")?;
     }
     Ok(())
+}
+
+/// The implementations of attention that models of base size would compute with.
+fn attention(device: Device) -> String {
+    const HEAD_DIM: i64 = 64;
+    let by = |kind| Backend::available(device, kind, HEAD_DIM);
+    let [float, bfloat, half] = [Kind::Float, Kind::BFloat16, Kind::Half].map(by);
+    format!("{float} (float32, tensorfloat32), {bfloat} (bfloat16), {half} (float16)")
 }
 
 /// What the other subcommands would compute on, and whether CUDA is used.
