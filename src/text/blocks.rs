@@ -3,8 +3,8 @@
 //! dropped, no other boundary. So does the Longformer conversion recipe (`TextDataset` of
 //! transformers 3).
 //!
-//! The text is read as a stream and tokenized in parallel, piece by piece (see `pieces.rs` for
-//! why that gives the tokens of the whole). The result is a [`BlockFile`], the same to the bit
+//! The text is read as a stream and tokenized in parallel, piece by piece and word by word (see
+//! `pieces.rs` and `seams.rs` for why that gives the tokens of the whole). The result is a [`BlockFile`], the same to the bit
 //! whatever the number of threads.
 
 use std::fs::File;
@@ -16,6 +16,7 @@ use rayon::prelude::*;
 pub use super::block_file::BlockFile;
 use super::block_file::{BlockWriter, Header};
 use super::error::TextError;
+use super::memo::Memo;
 use super::pieces::Pieces;
 use super::tokenizer::Tokenizer;
 use super::writing::{self, Stop};
@@ -25,8 +26,8 @@ use crate::interrupt::Interrupt;
 
 /// Bytes of a piece: long enough that trying a cut costs little beside it.
 const PIECE_BYTES: usize = 64 << 10;
-/// Pieces in work at once, at most. Tokenizing takes some 150 bytes of memory for each byte of
-/// text, so these stay under half a gigabyte on a machine of any number of cores.
+/// Pieces in work at once, at most. Tokenizing a piece as one string takes some 150 bytes of memory for
+/// each byte of text, so these stay under half a gigabyte on a machine of any number of cores.
 const MOST_PIECES: usize = 48;
 
 /// Tokenizes the text file `source` into blocks of `block_length` tokens, special ones included,
@@ -104,6 +105,7 @@ fn write_blocks(
     pieces: &mut impl Iterator<Item = Result<String, TextError>>,
     done: &mut dyn FnMut(u64) -> Result<(), TextError>,
 ) -> Result<Header, Stop> {
+    let memo = Memo::new(tokenizer);
     let mut writer = BlockWriter::new(file, *tokenizer.special(), block_length)?;
     let at_once = (4 * rayon::current_num_threads()).min(MOST_PIECES);
     loop {
@@ -111,7 +113,7 @@ fn write_blocks(
         if batch.is_empty() {
             return Ok(writer.finish()?);
         }
-        let encoded: Vec<_> = batch.par_iter().map(|piece| tokenizer.encode_ids(piece)).collect();
+        let encoded: Vec<_> = batch.par_iter().map(|piece| memo.encode(piece)).collect();
         for tokens in encoded {
             writer.push(&tokens?)?;
         }

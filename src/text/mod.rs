@@ -18,10 +18,12 @@ pub mod error;
 pub mod examples;
 mod files;
 pub mod masking;
+mod memo;
 mod offsets;
 mod old_offsets;
 mod pieces;
 pub mod protocol;
+mod seams;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod token;

@@ -1,9 +1,10 @@
 //! Cuts a long text into pieces that can be tokenized apart, so that a corpus neither stands in
 //! memory whole nor waits for one core.
 //!
-//! A cut is made only at the start of a line, and only where a run-time check has shown that the
-//! tokens do not change: the last line before it and the first one after it, encoded together,
-//! are the two encoded apart, and the tokenizer's own word boundary falls on the cut. Blank lines
+//! A cut is made only at the start of a line, and only where the tokens do not change: by the rule of
+//! [`seams`], or because a run-time check has shown it: the last line before it and the first one
+//! after it, encoded together, are the two encoded apart, and the tokenizer's own word boundary falls
+//! on the cut. Blank lines
 //! stay with what is before them: the expression that splits words in GPT-2 and RoBERTa takes a run
 //! of whitespace together, less the one character that may belong to the next word, so nothing
 //! inside such a run is a safe place. In WikiText, where each line begins with a space and a
@@ -16,6 +17,7 @@
 use std::io::BufRead;
 
 use super::error::TextError;
+use super::seams;
 use super::token::TokenId;
 use super::tokenizer::Tokenizer;
 use crate::corpus::wikitext::RawText;
@@ -72,7 +74,7 @@ impl<'a, R: BufRead> Pieces<'a, R> {
             let Some(last_line) = last_line.filter(|_| self.may_cut && start >= self.target) else {
                 continue;
             };
-            if is_seam(self.tokenizer, last_line, line)? {
+            if self.is_seam(start) || can_be_cut(self.tokenizer, last_line, line)? {
                 self.failures = 0;
                 self.last_line = Some(0);
                 let rest = self.pending.split_off(start);
@@ -81,6 +83,12 @@ impl<'a, R: BufRead> Pieces<'a, R> {
             self.be_less_eager();
         }
         Ok(Some(std::mem::take(&mut self.pending)).filter(|rest| !rest.is_empty()))
+    }
+
+    /// Whether the text can be cut at byte `start` by rule.
+    fn is_seam(&self, start: usize) -> bool {
+        let around = self.pending.as_bytes().get(start - 1..start + 2);
+        self.tokenizer.has_seams() && around.is_some_and(seams::is_seam)
     }
 
     fn be_less_eager(&mut self) {
@@ -110,7 +118,7 @@ impl<R: BufRead> Iterator for Pieces<'_, R> {
 
 /// Whether tokens stay the same when the text is cut between these two lines. `before` may end in
 /// blank lines.
-fn is_seam(tokenizer: &Tokenizer, before: &str, after: &str) -> Result<bool, TextError> {
+fn can_be_cut(tokenizer: &Tokenizer, before: &str, after: &str) -> Result<bool, TextError> {
     let whole = tokenizer.encode_words(&[before, after].concat())?;
     let (left, right) = (tokenizer.encode_ids(before)?, tokenizer.encode_ids(after)?);
     let unchanged = whole.iter().map(|&(id, _)| id).eq(left.iter().chain(&right).copied());

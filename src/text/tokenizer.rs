@@ -15,7 +15,7 @@ use super::case::{Case, Lowered};
 use super::error::TextError;
 use super::files::TokenizerFiles;
 use super::token::{CharSpan, TokenId};
-use super::{offsets, old_offsets};
+use super::{offsets, old_offsets, seams};
 use crate::digest::Digest;
 
 /// The tokens with a meaning of their own, as RoBERTa, XLM-R and Longformer spell them.
@@ -51,6 +51,7 @@ pub struct Tokenizer {
     files: TokenizerFiles,
     special: SpecialTokens,
     vocabulary_size: usize,
+    has_seams: bool,
     case: Case,
 }
 
@@ -95,7 +96,8 @@ impl Tokenizer {
             unk: id("<unk>")?,
         };
         let vocabulary_size = inner.get_vocab(true).into_values().max().map_or(0, |last| last as usize + 1);
-        Ok(Self { inner, files, special, vocabulary_size, case: Case::default() })
+        let has_seams = seams::hold_for(&inner);
+        Ok(Self { inner, files, special, vocabulary_size, has_seams, case: Case::default() })
     }
 
     /// The same tokenizer, which changes the case of questions and contexts first. Spans still count the
@@ -247,6 +249,11 @@ impl Tokenizer {
             Some(_) => true,
         };
         one_line && splits
+    }
+
+    /// Whether the rule of [`seams`] holds for this tokenizer.
+    pub(super) fn has_seams(&self) -> bool {
+        self.has_seams
     }
 
     fn refusal(&self, text: &str, error: tokenizers::Error) -> TextError {
