@@ -1,4 +1,4 @@
-//! SHA-256 over bytes in memory and through a reader.
+//! SHA-256 over bytes in memory, through a reader and of a file.
 
 // criterion_group! makes a public function without a doc line.
 #![allow(missing_docs)]
@@ -23,6 +23,9 @@ fn hashing(criterion: &mut Criterion) {
             reader.digest()
         });
     });
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &data).unwrap();
+    group.bench_function("file", |bencher| bencher.iter(|| Digest::of_file(file.path()).unwrap()));
     group.finish();
 }
 

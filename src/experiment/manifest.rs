@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -111,7 +112,7 @@ fn written_files(folder: &Path) -> io::Result<Vec<WrittenFile>> {
     collect(folder, &mut paths)?;
     paths.sort();
     paths
-        .into_iter()
+        .into_par_iter()
         .map(|path| {
             let name = path.strip_prefix(folder).unwrap_or(&path);
             let parts: Vec<_> = name.components().map(|part| part.as_os_str().to_string_lossy()).collect();

@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::digest::Digest;
@@ -67,15 +68,12 @@ pub(super) fn local_files(path: &Path) -> io::Result<Vec<KnownFile>> {
 
 /// All files below `folder`, however deep, named from `root` on.
 pub(super) fn files_below(root: &Path, folder: &Path) -> io::Result<Vec<KnownFile>> {
-    let mut files = Vec::new();
-    for entry in sorted_entries(folder)? {
-        if entry.is_dir() {
-            files.extend(files_below(root, &entry)?);
-        } else {
-            files.push(known_file(root, &entry)?);
-        }
-    }
-    Ok(files)
+    let below = |path: PathBuf| match path.is_dir() {
+        true => files_below(root, &path),
+        false => Ok(vec![known_file(root, &path)?]),
+    };
+    let files = sorted_entries(folder)?.into_par_iter().map(below).collect::<io::Result<Vec<_>>>()?;
+    Ok(files.into_iter().flatten().collect())
 }
 
 /// The file at `path`, named from `root` on.
