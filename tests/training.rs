@@ -77,6 +77,23 @@ impl Ground {
         pretrain::run(&inputs, settings, &output, &output, Device::Cpu, &mut session)?;
         Ok(output)
     }
+
+    /// Fine-tunes on `dataset` into the folder `name`, telling `observe` of every event.
+    fn finetune(
+        &self,
+        name: &str,
+        dataset: &QaDataset,
+        settings: &FinetuneSettings,
+        interrupt: &Interrupt,
+        observe: &mut dyn FnMut(&Event),
+    ) -> Result<PathBuf, TrainError> {
+        let output = self.at(name);
+        let questions = &Reading::of(Task::Squad);
+        let inputs = FinetuneInputs { model: &self.model, train: dataset, train_file: &self.text, questions };
+        let mut session = Session { interrupt, clock: &|| 0.0, observe };
+        finetune::run(&inputs, settings, &output, &output, Device::Cpu, &mut session)?;
+        Ok(output)
+    }
 }
 
 fn settings() -> PretrainSettings {
@@ -474,11 +491,8 @@ fn questions() -> QaDataset {
     QaDataset { contexts: vec![context.to_owned()], questions: questions.collect() }
 }
 
-#[test]
-fn fine_tuning_stopped_midway_ends_with_the_same_bits_and_learns() {
-    let ground = Ground::new(0.1);
-    let dataset = questions();
-    let settings = FinetuneSettings {
+fn finetune_settings() -> FinetuneSettings {
+    FinetuneSettings {
         optimization: Optimization {
             learning_rate: 2e-3,
             per_device_train_batch_size: 2,
@@ -491,17 +505,38 @@ fn fine_tuning_stopped_midway_ends_with_the_same_bits_and_learns() {
         doc_stride: 20,
         max_question_length: 20,
         ..FinetuneSettings::default()
+    }
+}
+
+#[test]
+fn windows_of_unlike_length_teach_the_same_however_they_share_passes() {
+    let ground = Ground::new(0.0);
+    let run = |name: &str, batch: usize, accumulation: usize| {
+        let mut settings = FinetuneSettings { num_train_epochs: 1.0, ..finetune_settings() };
+        settings.optimization.per_device_train_batch_size = batch;
+        settings.optimization.gradient_accumulation_steps = accumulation;
+        // With a large epsilon a weight moves as far as its gradient says, a gradient of nothing but
+        // rounding hardly at all.
+        settings.optimization.adam_epsilon = 1.0;
+        settings.optimization.learning_rate = 1.0;
+        ground.finetune(name, &questions(), &settings, &Interrupt::default(), &mut |_| {}).unwrap()
     };
+    let whole = run("8x1", 8, 1);
+    for (name, batch, accumulation) in [("2x4", 2, 4), ("1x8", 1, 8)] {
+        let difference = largest_difference(&run(name, batch, accumulation), &whole);
+        assert!(difference < 2e-5, "{name}: {difference}");
+    }
+    let other_steps = largest_difference(&run("4x1", 4, 1), &whole);
+    assert!(other_steps > 2e-3, "{other_steps}");
+}
+
+#[test]
+fn fine_tuning_stopped_midway_ends_with_the_same_bits_and_learns() {
+    let ground = Ground::new(0.1);
+    let dataset = questions();
+    let settings = finetune_settings();
     let finetune = |name: &str, interrupt: &Interrupt, observe: &mut dyn FnMut(&Event)| {
-        let output = ground.at(name);
-        let inputs = FinetuneInputs {
-            model: &ground.model,
-            train: &dataset,
-            train_file: &ground.text,
-            questions: &Reading::of(Task::Squad),
-        };
-        let mut session = Session { interrupt, clock: &|| 0.0, observe };
-        finetune::run(&inputs, &settings, &output, &output, Device::Cpu, &mut session).map(|()| output)
+        ground.finetune(name, &dataset, &settings, interrupt, observe)
     };
     let unanswered = QaDataset {
         questions: dataset
@@ -511,15 +546,7 @@ fn fine_tuning_stopped_midway_ends_with_the_same_bits_and_learns() {
             .collect(),
         ..dataset.clone()
     };
-    let inputs = FinetuneInputs {
-        model: &ground.model,
-        train: &unanswered,
-        train_file: &ground.text,
-        questions: &Reading::of(Task::Squad),
-    };
-    let mut quiet = Session { interrupt: &Interrupt::default(), clock: &|| 0.0, observe: &mut |_| {} };
-    let nowhere = ground.at("unanswered");
-    let refused = finetune::run(&inputs, &settings, &nowhere, &nowhere, Device::Cpu, &mut quiet);
+    let refused = ground.finetune("unanswered", &unanswered, &settings, &Interrupt::default(), &mut |_| {});
     assert!(matches!(refused, Err(TrainError::Empty { .. })), "{refused:?}");
 
     let mut losses = Vec::new();

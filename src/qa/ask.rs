@@ -66,8 +66,8 @@ pub fn ask(
     let (tokenizer, network) = predict::open(model, settings, device)?;
     let windows = windows::of_dataset(&dataset, &tokenizer, &settings.windows())?;
     let mut decoder = Decoder::new(&dataset, settings.decode())?;
-    let batch_size = settings.per_device_eval_batch_size;
-    predict::score_windows(&network, &windows, batch_size, interrupt, observe, &mut decoder)?;
+    let most_tokens = settings.tokens_per_pass();
+    predict::score_windows(&network, &windows, most_tokens, interrupt, observe, &mut decoder)?;
     let span = decoder.best_spans().into_iter().next().flatten();
     let mut candidates = decoder.finish().questions.into_iter().flat_map(|(_, candidates)| candidates);
     let (answer, probability) =

@@ -21,7 +21,7 @@ use crate::text::documents::{self, DocumentSettings};
 use crate::text::windows::Window;
 use crate::text::{TextError, Tokenizer};
 
-/// Forward passes that the documents in memory are enough for, at least: like lengths share a pass.
+/// Forward passes that the documents in memory are enough for where they have full length: like lengths share a pass.
 const PASSES_AT_ONCE: usize = 8;
 
 /// How far answering is.
@@ -55,8 +55,7 @@ pub fn answer(
         .flat_map(|question| question.documents.iter().map(move |document| (question, document)))
         .collect();
     let documents = pairs.len();
-    let batch_size = settings.per_device_eval_batch_size;
-    let at_once = (PASSES_AT_ONCE * batch_size).max(rayon::current_num_threads());
+    let at_once = (PASSES_AT_ONCE * settings.per_device_eval_batch_size).max(rayon::current_num_threads());
     let mut nbest = NbestPredictions::default();
     for few in pairs.chunks(at_once) {
         interrupt.check()?;
@@ -68,7 +67,14 @@ pub fn answer(
             let done = before + few.len() * progress.done / progress.windows.max(1);
             observe(Progress { done, documents });
         };
-        predict::score_windows(&network, &windows, batch_size, interrupt, &mut observe, &mut decoder)?;
+        predict::score_windows(
+            &network,
+            &windows,
+            settings.tokens_per_pass(),
+            interrupt,
+            &mut observe,
+            &mut decoder,
+        )?;
         nbest.questions.extend(decoder.finish().questions);
     }
     Ok(Answers { predictions: official(&data, &nbest), nbest, left_out: Vec::new() })

@@ -13,6 +13,7 @@ use crate::model::{Batch, GlobalPolicy, Head, Mode, Precision, QuestionAnswering
 use crate::text::documents::{self, DocumentSettings};
 use crate::text::windows::{self, WINDOW_KEYS, Window};
 use crate::text::{Case, Protocol, Slices, TokenId, Tokenizer, WindowSettings, truncated};
+use crate::train::passes::passes;
 use crate::train::settings::{DOCUMENT_KEYS, PRECISION_KEY, PROTOCOL_KEYS, concat_keys};
 
 /// How questions are answered: windows, then span decoding over all of them. The fields are described
@@ -41,7 +42,7 @@ pub const PREDICT_KEYS: &[(&str, &str)] = &concat_keys::<11>(&[
     &[
         ("n_best_size", "starts and ends considered per window, and answers kept per question"),
         ("max_answer_length", "tokens of the longest answer"),
-        ("per_device_eval_batch_size", "windows per forward pass"),
+        ("per_device_eval_batch_size", "windows of max_length per forward pass; more if shorter"),
         PRECISION_KEY,
     ],
 ]);
@@ -98,6 +99,11 @@ impl PredictSettings {
         }
     }
 
+    /// Tokens that share a forward pass, at most.
+    pub(super) fn tokens_per_pass(&self) -> usize {
+        self.per_device_eval_batch_size.saturating_mul(self.max_length)
+    }
+
     pub(super) fn windows(&self) -> WindowSettings {
         let Self { max_length, doc_stride, max_question_length, .. } = *self;
         WindowSettings { max_length, doc_stride, max_question_length }
@@ -144,12 +150,12 @@ pub fn answer(
     observe: &mut dyn FnMut(Progress),
 ) -> Result<Answers, QaError> {
     let (tokenizer, network) = open(model, settings, device)?;
-    let batch_size = settings.per_device_eval_batch_size;
+    let most_tokens = settings.tokens_per_pass();
     match settings.protocol {
         Protocol::Standard => {
             let windows = windows::of_dataset(dataset, &tokenizer, &settings.windows())?;
             let mut decoder = Decoder::new(dataset, settings.decode())?;
-            score_windows(&network, &windows, batch_size, interrupt, observe, &mut decoder)?;
+            score_windows(&network, &windows, most_tokens, interrupt, observe, &mut decoder)?;
             Ok(Answers::best_of(decoder.finish()))
         }
         Protocol::Sagen2021 => {
@@ -158,7 +164,7 @@ pub fn answer(
             let inputs = sequences.iter().map(|sequence| (&sequence.input_ids[..], sequence.question_end));
             let mut answers = independent::Gathered::new(dataset, &tokenizer, sequences);
             let take = |index, start: &[f32], end: &[f32]| answers.add(index, start, end);
-            score(&network, &inputs.collect::<Vec<_>>(), batch_size, interrupt, observe, take)?;
+            score(&network, &inputs.collect::<Vec<_>>(), most_tokens, interrupt, observe, take)?;
             Ok(Answers { left_out: truncated.left_out, ..Answers::best_of(answers.finish()) })
         }
     }
@@ -184,22 +190,22 @@ pub(super) fn open(
 pub(super) fn score_windows(
     network: &QuestionAnswering,
     windows: &[Window],
-    batch_size: usize,
+    most_tokens: usize,
     interrupt: &Interrupt,
     observe: &mut dyn FnMut(Progress),
     decoder: &mut Decoder,
 ) -> Result<(), QaError> {
     let inputs: Vec<_> = windows.iter().map(|window| (&window.input_ids[..], window.question_end)).collect();
     let take = |index: usize, start: &[f32], end: &[f32]| decoder.add(&windows[index], start, end);
-    score(network, &inputs, batch_size, interrupt, observe, take)
+    score(network, &inputs, most_tokens, interrupt, observe, take)
 }
 
 /// Runs the model over `inputs`, each a sequence and the end of its question, and gives `take` the index and
-/// the start and end logits of each. Sequences of like length share a forward pass of `batch_size` rows.
+/// the start and end logits of each. Sequences of like length share a forward pass of `most_tokens` tokens.
 fn score(
     network: &QuestionAnswering,
     inputs: &[(&[TokenId], usize)],
-    batch_size: usize,
+    most_tokens: usize,
     interrupt: &Interrupt,
     observe: &mut dyn FnMut(Progress),
     mut take: impl FnMut(usize, &[f32], &[f32]) -> Result<(), QaError>,
@@ -210,19 +216,19 @@ fn score(
     let policy = GlobalPolicy::of(network.config());
     let device = network.parameters().device();
     let mut done = 0;
-    for chunk in by_length.chunks(batch_size) {
+    for pass in passes(&by_length, most_tokens, |(_, (input_ids, _))| input_ids.len()) {
         interrupt.check()?;
         let row =
             |(_, (input_ids, question_end)): &(_, &(&[TokenId], usize))| policy.row(input_ids, *question_end);
-        let rows: Vec<_> = chunk.iter().map(row).collect();
+        let rows: Vec<_> = pass.iter().map(row).collect();
         let batch = Batch::of_sequences(&rows, network.config().pad_token_id)?.to_device(device)?;
         let logits = tch::no_grad(|| network.forward(&batch, Mode::Evaluate))?;
         let (starts, ends) = (rows_of(&logits.start)?, rows_of(&logits.end)?);
-        for (((index, (input_ids, _)), start), end) in chunk.iter().zip(&starts).zip(&ends) {
+        for (((index, (input_ids, _)), start), end) in pass.iter().zip(&starts).zip(&ends) {
             let length = input_ids.len();
             take(*index, &start[..length], &end[..length])?;
         }
-        done += chunk.len();
+        done += pass.len();
         observe(Progress { done, windows: inputs.len() });
     }
     Ok(())

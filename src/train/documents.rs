@@ -9,6 +9,7 @@ use tch::Tensor;
 
 use super::TrainError;
 use super::order::Batches;
+use super::passes::passes;
 use super::run::{Objective, Step};
 use super::settings::FinetuneSettings;
 use crate::interrupt::Interrupt;
@@ -55,11 +56,11 @@ impl<'a> DocumentSteps<'a> {
     pub fn at(&mut self, step: u64) -> Result<Step<DocumentMicroBatch>, TrainError> {
         let drawn = self.batches.at(step).into_iter().map(|index| self.examples.example(index));
         let mut documents: Vec<Example> = drawn.collect::<Result<_, _>>()?;
-        // Like lengths go together: less padding, and the step's gradient is the same.
+        // Like lengths go together; the step's gradient is the same in any order.
         documents.sort_by_key(|document| (document.longest(), document.slices.len()));
-        let chunks = documents.chunks(self.settings.optimization.per_device_train_batch_size);
+        let passes = passes(&documents, self.settings.tokens_per_pass(), Example::tokens);
         Ok(Step {
-            micro_batches: chunks.map(|chunk| self.micro_batch(chunk)).collect::<Result<_, _>>()?,
+            micro_batches: passes.map(|pass| self.micro_batch(pass)).collect::<Result<_, _>>()?,
             terms: documents.len(),
             tokens: documents.iter().map(Example::tokens).sum(),
         })

@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod mlm;
 mod optimizer;
 mod order;
+pub(crate) mod passes;
 pub mod pretrain;
 pub mod run;
 pub mod schedule;

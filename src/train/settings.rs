@@ -99,8 +99,11 @@ const SHARED_KEYS: [(&str, &str); 14] = [
     ("adam_epsilon", "AdamW's epsilon"),
     ("max_grad_norm", "the gradient is scaled down to this norm; 0 turns clipping off"),
     ("warmup_steps", "optimizer steps of linear warm-up; then linear decay to 0"),
-    ("per_device_train_batch_size", "sequences per forward and backward pass"),
-    ("gradient_accumulation_steps", "passes per optimizer step"),
+    (
+        "per_device_train_batch_size",
+        "sequences of full length per forward and backward pass; more if shorter",
+    ),
+    ("gradient_accumulation_steps", "full passes per optimizer step"),
     PRECISION_KEY,
     ("logging_steps", "optimizer steps between two log lines"),
     ("save_steps", "optimizer steps between two checkpoints"),
@@ -287,6 +290,11 @@ impl FinetuneSettings {
             },
             _ => defaults,
         }
+    }
+
+    /// Tokens that share a forward and backward pass, at most.
+    pub fn tokens_per_pass(&self) -> usize {
+        self.optimization.per_device_train_batch_size.saturating_mul(self.max_length)
     }
 
     /// How TriviaQA's training examples are made.

@@ -9,6 +9,7 @@ use tch::{TchError, Tensor};
 
 use super::TrainError;
 use super::order::Batches;
+use super::passes::passes;
 use super::run::{Objective, Step};
 use super::settings::FinetuneSettings;
 use crate::interrupt::Interrupt;
@@ -70,6 +71,10 @@ impl<'a> SpanExample<'a> {
         }
     }
 
+    fn tokens(&self) -> usize {
+        self.input_ids.len()
+    }
+
     fn labels(&self) -> usize {
         usize::from(self.start.is_some()) + usize::from(self.end.is_some())
     }
@@ -92,13 +97,13 @@ impl<'a> SpanSteps<'a> {
     pub fn at(&mut self, step: u64) -> Result<Step<SpanMicroBatch>, TrainError> {
         let mut examples: Vec<_> =
             self.batches.at(step).into_iter().map(|example| self.examples[example]).collect();
-        // Like lengths go together: less padding, and the step's gradient is the same.
-        examples.sort_by_key(|example| example.input_ids.len());
-        let chunks = examples.chunks(self.settings.optimization.per_device_train_batch_size);
+        // Like lengths go together; the step's gradient is the same in any order.
+        examples.sort_by_key(SpanExample::tokens);
+        let passes = passes(&examples, self.settings.tokens_per_pass(), SpanExample::tokens);
         Ok(Step {
-            micro_batches: chunks.map(|chunk| self.micro_batch(chunk)).collect::<Result<_, _>>()?,
+            micro_batches: passes.map(|pass| self.micro_batch(pass)).collect::<Result<_, _>>()?,
             terms: examples.iter().map(SpanExample::labels).sum(),
-            tokens: examples.iter().map(|example| example.input_ids.len()).sum(),
+            tokens: examples.iter().map(SpanExample::tokens).sum(),
         })
     }
 
@@ -183,6 +188,19 @@ mod tests {
         let labels = |tensor: &Tensor| Vec::<i64>::try_from(tensor).unwrap();
         assert_eq!(labels(&batch.starts), [3, 4, IGNORED, IGNORED]);
         assert_eq!(labels(&batch.ends), [5, IGNORED, IGNORED, IGNORED]);
+    }
+
+    #[test]
+    fn the_windows_of_a_step_share_passes_by_their_tokens_the_shortest_first() {
+        let mut settings = FinetuneSettings { max_length: 20, ..FinetuneSettings::default() };
+        settings.optimization.per_device_train_batch_size = 1;
+        settings.optimization.gradient_accumulation_steps = 6;
+        let sequences = [20, 7, 12, 8, 5, 20].map(|length| truncated(length, Some((3, 4))));
+        let examples = sequences.iter().map(SpanExample::of_truncated).collect();
+        let step = SpanSteps::new(examples, &Config::base(ModelType::Roberta), &settings).at(0).unwrap();
+        let rows =
+            step.micro_batches.iter().map(|pass| pass.batch.rows().iter().map(|row| row.length).collect());
+        assert_eq!(rows.collect::<Vec<Vec<_>>>(), [vec![5, 7, 8], vec![12], vec![20], vec![20]]);
     }
 
     #[test]
