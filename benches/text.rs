@@ -83,6 +83,17 @@ fn text(criterion: &mut Criterion) {
         });
     });
 
+    let blocks = blocks::build(&source, &tokenizer, 4096, &folder.path().join("blocks"), &Interrupt::default());
+    let blocks = blocks.expect("blocks");
+    group.throughput(Throughput::Bytes(4 * 4096));
+    group.bench_function("reading a block of 4096", |bencher| {
+        let mut index = 0;
+        bencher.iter(|| {
+            index = (index + 1) % blocks.len();
+            blocks.block(index)
+        });
+    });
+
     for length in [512, 4096] {
         let vocabulary = MaskingVocabulary::from(&tokenizer);
         let settings = MaskingSettings::default();

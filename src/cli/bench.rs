@@ -1,4 +1,6 @@
-//! `longqa bench`: what this machine makes of a training step.
+//! `longqa bench`: what this machine makes of a training step, and of a text.
+
+mod tokenize;
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -16,7 +18,7 @@ use crate::random::{Purpose, Seed};
 use crate::train::AdamW;
 use crate::train::settings::Optimization;
 
-/// Measure training throughput on this machine
+/// Measure throughput on this machine
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -25,6 +27,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Subject {
+    Tokenize(tokenize::Tokenize),
     TrainStep(TrainStep),
 }
 
@@ -70,6 +73,7 @@ struct TrainStep {
 /// Runs the bench that is asked for.
 pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     match args.subject {
+        Subject::Tokenize(bench) => bench.run(context),
         Subject::TrainStep(bench) => bench.run(context),
     }
 }
