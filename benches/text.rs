@@ -83,7 +83,8 @@ fn text(criterion: &mut Criterion) {
         });
     });
 
-    let blocks = blocks::build(&source, &tokenizer, 4096, &folder.path().join("blocks"), &Interrupt::default());
+    let blocks =
+        blocks::build(&source, &tokenizer, 4096, &folder.path().join("blocks"), &Interrupt::default());
     let blocks = blocks.expect("blocks");
     group.throughput(Throughput::Bytes(4 * 4096));
     group.bench_function("reading a block of 4096", |bencher| {
