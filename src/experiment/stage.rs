@@ -116,7 +116,9 @@ impl Work {
         match self {
             Work::Fetch(_) | Work::Copy(_) | Work::Miniature(_) | Work::TrainTokenizer(_) => 1,
             Work::Initialize(_) | Work::Convert(_) | Work::Blocks(_) | Work::Prepare(_) => 1,
-            Work::Pretrain(_) | Work::Finetune(_) | Work::Predict(_) | Work::Score(_) => 1,
+            Work::Score(_) => 1,
+            // 2: tokens laid end to end without padding, passes by tokens.
+            Work::Pretrain(_) | Work::Finetune(_) | Work::Predict(_) => 2,
         }
     }
 
