@@ -3,7 +3,7 @@
 use std::env;
 use std::path::PathBuf;
 
-const SOURCES: [&str; 3] = ["attention", "device", "optimizer"];
+const SOURCES: [&str; 4] = ["attention", "cross_entropy", "device", "optimizer"];
 
 fn main() {
     println!("cargo:rerun-if-env-changed=LIBTORCH");

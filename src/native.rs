@@ -9,6 +9,7 @@ use std::env;
 use std::ffi::{CStr, CString, c_char};
 use std::fs::File;
 use std::io;
+use std::num::NonZeroU32;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
@@ -341,6 +342,42 @@ impl KeysPointers {
     }
 }
 
+/// What the cross-entropy of rows over a vocabulary is computed from.
+pub struct Vocabulary<'a> {
+    /// `[words, width]` f32.
+    pub weight: &'a Tensor,
+    /// `[words]` f32.
+    pub bias: &'a Tensor,
+}
+
+/// The sum over all rows of the cross-entropy of `hidden` · weightᵀ + bias and the row's label, `[]` f32.
+///
+/// `hidden` is `[rows, width]` in the kind that products are computed in (softmax and sums are in 32 bits),
+/// `labels` `[rows]` i64. The logits of `chunk_rows` rows are held at a time. Where gradients are wanted they
+/// are computed here already, so that backward, which can be called once, only multiplies.
+pub fn cross_entropy_sum(
+    hidden: &Tensor,
+    vocabulary: &Vocabulary,
+    labels: &Tensor,
+    chunk_rows: NonZeroU32,
+) -> Result<Tensor, TchError> {
+    let mut loss = ptr::null_mut();
+    // SAFETY: the pointers come from tensors borrowed for the whole call, and what outlives it for
+    // the backward pass holds references of its own; without an error `loss` is a new tensor that
+    // nobody else owns.
+    unsafe {
+        checked(longqa_cross_entropy_sum(
+            hidden.as_ptr(),
+            vocabulary.weight.as_ptr(),
+            vocabulary.bias.as_ptr(),
+            labels.as_ptr(),
+            chunk_rows.get().into(),
+            &mut loss,
+        ))?;
+        Ok(Tensor::from_ptr(loss))
+    }
+}
+
 fn pointers(tensors: &[&Tensor]) -> Vec<*const C_tensor> {
     tensors.iter().map(|tensor| tensor.as_ptr()).collect()
 }
@@ -416,6 +453,14 @@ unsafe extern "C" {
         far: *const KeysPointers,
         dropout: f64,
         result: *mut *mut C_tensor,
+    ) -> *mut c_char;
+    fn longqa_cross_entropy_sum(
+        hidden: *const C_tensor,
+        weight: *const C_tensor,
+        bias: *const C_tensor,
+        labels: *const C_tensor,
+        chunk_rows: i64,
+        loss: *mut *mut C_tensor,
     ) -> *mut c_char;
     fn longqa_drop_gradient(parameter: *const C_tensor) -> *mut c_char;
 }

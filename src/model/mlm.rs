@@ -3,14 +3,15 @@
 
 use std::path::Path;
 
-use tch::{Device, Kind, Reduction, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::attention::Backend;
 use super::config::{Architecture, Config};
 use super::encoder::{Encoder, Wanted};
 use super::layers::{LayerNorm, Linear, Mode, Pass, Precision, linear};
 use super::parameters::{Builder, Checkpoint, Parameters, Part, Source};
-use super::{Batch, MaskedPositions, ModelError, folder, weights};
+use super::{Batch, MaskedPositions, ModelError, folder, vocabulary_loss, weights};
+use crate::native::Vocabulary;
 use crate::random::Seed;
 
 /// A masked language model.
@@ -84,33 +85,31 @@ impl MaskedLm {
     /// The logits of the tokens at the given places among all tokens, row after row: `[places]` to
     /// `[places, vocab_size]`, f32.
     pub fn logits(&self, batch: &Batch, places: &Tensor, mode: Mode) -> Result<Tensor, ModelError> {
-        batch.check(&self.config)?;
-        let pass = self.pass(mode);
-        let hidden = self.encoder.forward(batch, Wanted::At(&batch.packed(places)?), pass)?;
-        let inner = self.dense.forward(&hidden, pass.precision)?.f_gelu("none")?;
+        let inner = self.inner(batch, places, mode)?;
         let decoder = &self.encoder.embeddings.words;
-        let logits = linear(&self.norm.forward(&inner)?, decoder, &self.bias, pass.precision)?;
-        Ok(logits.f_to_kind(Kind::Float)?)
+        Ok(linear(&inner, decoder, &self.bias, self.precision)?.f_to_kind(Kind::Float)?)
     }
 
     /// The sum over the masked tokens of −ln of the probability given to the original token: a
-    /// scalar, f32; 0 when nothing is masked.
+    /// scalar, f32; 0 when nothing is masked. Its backward pass can be made once.
     pub fn loss_sum(
         &self,
         batch: &Batch,
         masked: &MaskedPositions,
         mode: Mode,
     ) -> Result<Tensor, ModelError> {
-        const NO_LABEL_IS_IGNORED: i64 = -100;
-        let logits = self.logits(batch, &masked.index, mode)?;
-        let no_weight = None::<Tensor>;
-        Ok(logits.f_cross_entropy_loss(
-            &masked.labels,
-            no_weight,
-            Reduction::Sum,
-            NO_LABEL_IS_IGNORED,
-            0.0,
-        )?)
+        let inner = self.inner(batch, &masked.index, mode)?;
+        let vocabulary = Vocabulary { weight: &self.encoder.embeddings.words, bias: &self.bias };
+        Ok(vocabulary_loss::sum(&inner, &vocabulary, &masked.labels, self.precision)?)
+    }
+
+    /// What the decoder is given at `places`: `[places, hidden_size]`, f32.
+    fn inner(&self, batch: &Batch, places: &Tensor, mode: Mode) -> Result<Tensor, ModelError> {
+        batch.check(&self.config)?;
+        let pass = self.pass(mode);
+        let hidden = self.encoder.forward(batch, Wanted::At(&batch.packed(places)?), pass)?;
+        let inner = self.dense.forward(&hidden, pass.precision)?.f_gelu("none")?;
+        Ok(self.norm.forward(&inner)?)
     }
 
     /// Writes `config.json` and `model.safetensors` into `folder`.

@@ -21,6 +21,7 @@ mod qa;
 mod question_input;
 #[cfg(test)]
 mod testing;
+mod vocabulary_loss;
 pub mod weights;
 
 pub(crate) use batch::upload;
