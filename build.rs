@@ -3,7 +3,7 @@
 use std::env;
 use std::path::PathBuf;
 
-const SOURCES: [&str; 4] = ["attention", "cross_entropy", "device", "optimizer"];
+const SOURCES: [&str; 5] = ["attention", "cross_entropy", "device", "optimizer", "recomputation"];
 
 fn main() {
     println!("cargo:rerun-if-env-changed=LIBTORCH");

@@ -378,6 +378,37 @@ pub fn cross_entropy_sum(
     }
 }
 
+/// A backward pass from `outputs` whose gradients are known: the i-th gradient is the i-th output's.
+pub fn backward(outputs: &[&Tensor], gradients: &[&Tensor]) -> Result<(), TchError> {
+    assert_eq!(outputs.len(), gradients.len(), "one gradient per output");
+    let (outputs, gradients) = (pointers(outputs), pointers(gradients));
+    // SAFETY: the pointers come from tensors borrowed for the whole call, and both lists are of the same length.
+    checked(unsafe { longqa_backward(outputs.as_ptr(), gradients.as_ptr(), outputs.len()) })
+}
+
+/// Where libtorch's random generator of a device stands.
+#[derive(Debug)]
+pub struct GeneratorState(Tensor);
+
+impl GeneratorState {
+    /// That of the device that `tensor` is on.
+    pub fn beside(tensor: &Tensor) -> Result<Self, TchError> {
+        let mut state = ptr::null_mut();
+        // SAFETY: the pointer comes from a tensor borrowed for the whole call; without an error `state` is a
+        // new tensor that nobody else owns.
+        unsafe {
+            checked(longqa_generator_state(tensor.as_ptr(), &mut state))?;
+            Ok(Self(Tensor::from_ptr(state)))
+        }
+    }
+
+    /// Puts the generator of the device that `tensor` is on back there.
+    pub fn restore_beside(&self, tensor: &Tensor) -> Result<(), TchError> {
+        // SAFETY: both pointers come from tensors borrowed for the whole call.
+        checked(unsafe { longqa_set_generator_state(tensor.as_ptr(), self.0.as_ptr()) })
+    }
+}
+
 fn pointers(tensors: &[&Tensor]) -> Vec<*const C_tensor> {
     tensors.iter().map(|tensor| tensor.as_ptr()).collect()
 }
@@ -462,6 +493,13 @@ unsafe extern "C" {
         chunk_rows: i64,
         loss: *mut *mut C_tensor,
     ) -> *mut c_char;
+    fn longqa_backward(
+        outputs: *const *const C_tensor,
+        gradients: *const *const C_tensor,
+        count: usize,
+    ) -> *mut c_char;
+    fn longqa_generator_state(on: *const C_tensor, state: *mut *mut C_tensor) -> *mut c_char;
+    fn longqa_set_generator_state(on: *const C_tensor, state: *const C_tensor) -> *mut c_char;
     fn longqa_drop_gradient(parameter: *const C_tensor) -> *mut c_char;
 }
 

@@ -14,7 +14,7 @@ use super::source::KnownFile;
 use super::works::{Answering, Finetuning, Preparing, Scoring};
 use crate::digest::{Digest, Hasher};
 use crate::model::convert::LongSettings;
-use crate::train::settings::{PretrainSettings, SAVING_KEYS};
+use crate::train::settings::{NEUTRAL_KEYS, PretrainSettings};
 
 /// What stands for a stage and for its output.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -142,7 +142,7 @@ impl Work {
         // Plain structs of numbers, texts and lists: there is no value that JSON cannot hold.
         let mut value = value.unwrap_or_default();
         if let (Work::Pretrain(_) | Work::Finetune(_), Value::Object(keys)) = (self, &mut value) {
-            keys.retain(|key, _| !SAVING_KEYS.contains(&key.as_str()));
+            keys.retain(|key, _| !NEUTRAL_KEYS.contains(&key.as_str()));
         }
         value
     }

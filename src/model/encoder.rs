@@ -22,7 +22,7 @@ pub(super) enum Wanted<'a> {
 #[derive(Debug)]
 pub(super) struct Encoder {
     pub(super) embeddings: Embeddings,
-    layers: Vec<Layer>,
+    pub(super) layers: Vec<Layer>,
 }
 
 impl Encoder {
@@ -49,7 +49,7 @@ impl Encoder {
 }
 
 #[derive(Debug)]
-struct Layer {
+pub(super) struct Layer {
     attention: SelfAttention,
     attention_output: Linear,
     attention_norm: LayerNorm,
@@ -77,7 +77,8 @@ impl Layer {
         })
     }
 
-    fn forward(
+    /// `[tokens, hidden_size]` to that of the wanted tokens, in 32 bits.
+    pub(super) fn forward(
         &self,
         hidden: &Tensor,
         wanted: Wanted,

@@ -10,6 +10,7 @@ use super::config::{Architecture, Config};
 use super::encoder::{Encoder, Wanted};
 use super::layers::{LayerNorm, Linear, Mode, Pass, Precision, linear};
 use super::parameters::{Builder, Checkpoint, Parameters, Part, Source};
+use super::recomputation::{Activations, Tape};
 use super::{Batch, MaskedPositions, ModelError, folder, vocabulary_loss, weights};
 use crate::native::Vocabulary;
 use crate::random::Seed;
@@ -21,6 +22,7 @@ pub struct MaskedLm {
     parameters: Parameters,
     precision: Precision,
     backend: Backend,
+    activations: Activations,
     encoder: Encoder,
     dense: Linear,
     norm: LayerNorm,
@@ -48,10 +50,19 @@ impl MaskedLm {
         let dense = builder.linear(Part::Head, "lm_head.dense", width, width)?;
         let norm = builder.layer_norm(Part::Head, "lm_head.layer_norm", width, config.layer_norm_eps)?;
         let parameters = builder.finish(&[])?;
-        let backend = Backend::Blocks;
-        let model =
-            Self { config, parameters, precision: Precision::default(), backend, encoder, dense, norm, bias };
-        Ok(model.with_precision(Precision::default()))
+        let precision = Precision::default();
+        let model = Self {
+            config,
+            parameters,
+            precision,
+            backend: Backend::Blocks,
+            activations: Activations::default(),
+            encoder,
+            dense,
+            norm,
+            bias,
+        };
+        Ok(model.with_precision(precision))
     }
 
     /// The same model, computing in `precision`, with the fastest attention that there is for it.
@@ -63,6 +74,11 @@ impl MaskedLm {
     /// The same model, computing attention by `backend`.
     pub fn with_backend(self, backend: Backend) -> Self {
         Self { backend, ..self }
+    }
+
+    /// The same model, keeping `activations` between a training pass's way forward and its way back.
+    pub fn with_activations(self, activations: Activations) -> Self {
+        Self { activations, ..self }
     }
 
     /// The configuration.
@@ -85,7 +101,7 @@ impl MaskedLm {
     /// The logits of the tokens at the given places among all tokens, row after row: `[places]` to
     /// `[places, vocab_size]`, f32.
     pub fn logits(&self, batch: &Batch, places: &Tensor, mode: Mode) -> Result<Tensor, ModelError> {
-        let inner = self.inner(batch, places, mode)?;
+        let inner = self.inner(&self.hidden_at(batch, places, mode)?)?;
         let decoder = &self.encoder.embeddings.words;
         Ok(linear(&inner, decoder, &self.bias, self.precision)?.f_to_kind(Kind::Float)?)
     }
@@ -98,18 +114,45 @@ impl MaskedLm {
         masked: &MaskedPositions,
         mode: Mode,
     ) -> Result<Tensor, ModelError> {
-        let inner = self.inner(batch, &masked.index, mode)?;
-        let vocabulary = Vocabulary { weight: &self.encoder.embeddings.words, bias: &self.bias };
-        Ok(vocabulary_loss::sum(&inner, &vocabulary, &masked.labels, self.precision)?)
+        let hidden = self.hidden_at(batch, &masked.index, mode)?;
+        self.loss_of(&hidden, &self.encoder.embeddings.words, masked)
     }
 
-    /// What the decoder is given at `places`: `[places, hidden_size]`, f32.
-    fn inner(&self, batch: &Batch, places: &Tensor, mode: Mode) -> Result<Tensor, ModelError> {
+    /// As [`MaskedLm::loss_sum`] with [`Mode::Train`], keeping what [`Activations`] says. After the loss's own
+    /// backward pass the tape makes the rest of it.
+    pub fn training_loss_sum<'a>(
+        &'a self,
+        batch: &'a Batch,
+        masked: &MaskedPositions,
+    ) -> Result<(Tensor, Tape<'a>), ModelError> {
         batch.check(&self.config)?;
-        let pass = self.pass(mode);
-        let hidden = self.encoder.forward(batch, Wanted::At(&batch.packed(places)?), pass)?;
-        let inner = self.dense.forward(&hidden, pass.precision)?.f_gelu("none")?;
-        Ok(self.norm.forward(&inner)?)
+        let places = batch.packed(&masked.index)?;
+        let pass = self.pass(Mode::Train);
+        let (hidden, tape) = self.activations.forward(&self.encoder, batch, Wanted::At(&places), pass)?;
+        let loss = self.loss_of(&hidden, tape.words(), masked)?;
+        Ok((loss, tape))
+    }
+
+    /// The last hidden state at `places`, `[places, hidden_size]`, f32.
+    fn hidden_at(&self, batch: &Batch, places: &Tensor, mode: Mode) -> Result<Tensor, ModelError> {
+        batch.check(&self.config)?;
+        self.encoder.forward(batch, Wanted::At(&batch.packed(places)?), self.pass(mode))
+    }
+
+    /// `hidden`: that of the masked tokens; `words`: the word embedding.
+    fn loss_of(
+        &self,
+        hidden: &Tensor,
+        words: &Tensor,
+        masked: &MaskedPositions,
+    ) -> Result<Tensor, ModelError> {
+        let vocabulary = Vocabulary { weight: words, bias: &self.bias };
+        Ok(vocabulary_loss::sum(&self.inner(hidden)?, &vocabulary, &masked.labels, self.precision)?)
+    }
+
+    /// What the decoder is given, `[places, hidden_size]`, f32.
+    fn inner(&self, hidden: &Tensor) -> Result<Tensor, ModelError> {
+        Ok(self.norm.forward(&self.dense.forward(hidden, self.precision)?.f_gelu("none")?)?)
     }
 
     /// Writes `config.json` and `model.safetensors` into `folder`.

@@ -19,6 +19,7 @@ mod mlm;
 mod parameters;
 mod qa;
 mod question_input;
+mod recomputation;
 #[cfg(test)]
 mod testing;
 mod vocabulary_loss;
@@ -34,3 +35,4 @@ pub use mlm::MaskedLm;
 pub use parameters::{Parameters, copy_tensor};
 pub use qa::{Head, QuestionAnswering, SpanLogits};
 pub use question_input::{Attention, GlobalPolicy};
+pub use recomputation::{Activations, Tape};

@@ -10,6 +10,7 @@ use super::config::{Architecture, Config};
 use super::encoder::{Encoder, Wanted};
 use super::layers::{Linear, Mode, Pass, Precision};
 use super::parameters::{Builder, Checkpoint, Parameters, Part, Source};
+use super::recomputation::{Activations, Tape};
 use super::{Attention, Batch, ModelError, folder, weights};
 use crate::random::Seed;
 
@@ -38,6 +39,7 @@ pub struct QuestionAnswering {
     parameters: Parameters,
     precision: Precision,
     backend: Backend,
+    activations: Activations,
     encoder: Encoder,
     outputs: Linear,
 }
@@ -90,8 +92,10 @@ impl QuestionAnswering {
         }
         let outputs = builder.linear(Part::Head, "qa_outputs", config.hidden_size, 2)?;
         let parameters = builder.finish(dropped)?;
-        let (precision, backend) = (Precision::default(), Backend::Blocks);
-        Ok(Self { config, parameters, precision, backend, encoder, outputs }.with_precision(precision))
+        let (precision, backend, activations) =
+            (Precision::default(), Backend::Blocks, Activations::default());
+        let model = Self { config, parameters, precision, backend, activations, encoder, outputs };
+        Ok(model.with_precision(precision))
     }
 
     /// The same model, computing in `precision`, with the fastest attention that there is for it.
@@ -103,6 +107,11 @@ impl QuestionAnswering {
     /// The same model, computing attention by `backend`.
     pub fn with_backend(self, backend: Backend) -> Self {
         Self { backend, ..self }
+    }
+
+    /// The same model, keeping `activations` between a training pass's way forward and its way back.
+    pub fn with_activations(self, activations: Activations) -> Self {
+        Self { activations, ..self }
     }
 
     /// The configuration.
@@ -118,11 +127,27 @@ impl QuestionAnswering {
     /// Start and end logits of every token.
     pub fn forward(&self, batch: &Batch, mode: Mode) -> Result<SpanLogits, ModelError> {
         batch.check(&self.config)?;
-        let pass = Pass { mode, precision: self.precision, backend: self.backend };
-        let hidden = self.encoder.forward(batch, Wanted::All, pass)?; // [tokens, hidden_size]
-        let logits = self.outputs.forward(&hidden, pass.precision)?.f_to_kind(Kind::Float)?; // [tokens, 2]
+        self.logits_of(&self.encoder.forward(batch, Wanted::All, self.pass(mode))?, batch)
+    }
+
+    /// As [`QuestionAnswering::forward`] with [`Mode::Train`], keeping what [`Activations`] says. After the
+    /// loss's own backward pass the tape makes the rest of it.
+    pub fn training_forward<'a>(&'a self, batch: &'a Batch) -> Result<(SpanLogits, Tape<'a>), ModelError> {
+        batch.check(&self.config)?;
+        let pass = self.pass(Mode::Train);
+        let (hidden, tape) = self.activations.forward(&self.encoder, batch, Wanted::All, pass)?;
+        Ok((self.logits_of(&hidden, batch)?, tape))
+    }
+
+    /// `hidden`: `[tokens, hidden_size]`.
+    fn logits_of(&self, hidden: &Tensor, batch: &Batch) -> Result<SpanLogits, ModelError> {
+        let logits = self.outputs.forward(hidden, self.precision)?.f_to_kind(Kind::Float)?; // [tokens, 2]
         let logits = batch.padded(&logits, f64::NEG_INFINITY)?; // [rows, length, 2]
         Ok(SpanLogits { start: logits.f_select(2, 0)?, end: logits.f_select(2, 1)? })
+    }
+
+    fn pass(&self, mode: Mode) -> Pass {
+        Pass { mode, precision: self.precision, backend: self.backend }
     }
 
     /// Writes `config.json` and `model.safetensors` into `folder`.

@@ -10,10 +10,10 @@ use tch::Tensor;
 use super::TrainError;
 use super::order::Batches;
 use super::passes::passes;
-use super::run::{Objective, Step};
+use super::run::{Backward, Objective, Step};
 use super::settings::FinetuneSettings;
 use crate::interrupt::Interrupt;
-use crate::model::{Batch, Config, GlobalPolicy, Mode, Parameters, QuestionAnswering, upload};
+use crate::model::{Batch, Config, GlobalPolicy, Parameters, QuestionAnswering, upload};
 use crate::text::DocumentFile;
 use crate::text::documents::Example;
 
@@ -99,14 +99,16 @@ impl Objective for DocumentObjective {
     }
 
     /// One term per document.
-    fn loss_sum(&self, micro_batch: &DocumentMicroBatch) -> Result<Tensor, TrainError> {
+    fn learn(&self, micro_batch: &DocumentMicroBatch, backward: Backward) -> Result<(), TrainError> {
         let device = self.parameters().device();
-        let logits = self.model.forward(&micro_batch.batch.to_device(device)?, Mode::Train)?;
+        let batch = micro_batch.batch.to_device(device)?;
+        let (logits, tape) = self.model.training_forward(&batch)?;
         let loss = |logits: &Tensor, right: &Tensor| -> Result<Tensor, TrainError> {
             or_loss_sum(logits, &upload(right, device)?, &micro_batch.rows_of_documents)
         };
         let sum = loss(&logits.start, &micro_batch.starts)?.f_add(&loss(&logits.end, &micro_batch.ends)?)?;
-        Ok(sum.f_div_scalar(2.0)?)
+        backward(&sum.f_div_scalar(2.0)?)?;
+        Ok(tape.backward()?)
     }
 
     /// Nothing: models are compared by their predictions, made after training.

@@ -135,7 +135,8 @@ fn open(
     settings.optimization.precision.settle_tf32()?;
     let head = Head::FromSeed(settings.optimization.seed);
     let model = QuestionAnswering::load_attending(folder, settings.attention, head, device)?
-        .with_precision(settings.optimization.precision);
+        .with_precision(settings.optimization.precision)
+        .with_activations(settings.optimization.activations());
     tokenizer.check_vocabulary_size(model.config().vocab_size as usize, folder)?;
     model.config().check_length(settings.max_length)?;
     Ok((tokenizer, model))

@@ -1,12 +1,12 @@
-//! What a training run depends on, as one digest: its settings, but for how often it saves, and every
-//! byte it reads.
+//! What a training run depends on, as one digest: its settings, but for those that change nothing in its
+//! weights, and every byte it reads.
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::TrainError;
-use super::settings::SAVING_KEYS;
+use super::settings::NEUTRAL_KEYS;
 use crate::digest::{Digest, Hasher};
 
 /// The digest of a run of `kind` with `settings` over `inputs`, each a file or a folder of files.
@@ -19,7 +19,7 @@ pub fn of_run(kind: &str, settings: &impl Serialize, inputs: &[&Path]) -> Result
         found: error.to_string(),
     })?;
     if let Some(keys) = settings.as_object_mut() {
-        keys.retain(|key, _| !SAVING_KEYS.contains(&key.as_str()));
+        keys.retain(|key, _| !NEUTRAL_KEYS.contains(&key.as_str()));
     }
     hasher.field(settings.to_string().as_bytes());
     for input in inputs {
@@ -56,7 +56,7 @@ mod tests {
     use crate::train::settings::PretrainSettings;
 
     #[test]
-    fn how_often_a_run_saves_may_change_and_nothing_else() {
+    fn settings_that_change_no_weight_may_change_and_nothing_else() {
         let of = |change: fn(&mut PretrainSettings)| {
             let mut settings = PretrainSettings::default();
             change(&mut settings);
@@ -65,6 +65,7 @@ mod tests {
         let plain = of(|_| {});
         assert_eq!(plain, of(|settings| settings.optimization.save_steps = 7));
         assert_eq!(plain, of(|settings| settings.optimization.save_total_limit = 7));
+        assert_eq!(plain, of(|settings| settings.optimization.activation_recomputation = true));
         assert_ne!(plain, of(|settings| settings.optimization.logging_steps = 7));
         assert_ne!(plain, of(|settings| settings.max_steps = 7));
         assert_ne!(plain, of_run("finetune", &PretrainSettings::default(), &[]).unwrap());

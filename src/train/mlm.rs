@@ -2,11 +2,11 @@
 
 use std::f64::consts::LN_2;
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use super::TrainError;
 use super::order::Order;
-use super::run::{Objective, Step};
+use super::run::{Backward, Objective, Step};
 use super::settings::PretrainSettings;
 use crate::interrupt::Interrupt;
 use crate::model::{Batch, MaskedLm, MaskedPositions, Mode, Parameters, Sequence};
@@ -40,6 +40,10 @@ impl MlmMicroBatch {
     /// Tokens to predict.
     pub fn terms(&self) -> usize {
         self.masked.len() as usize
+    }
+
+    fn to_device(&self, device: Device) -> Result<Self, TchError> {
+        Ok(Self { batch: self.batch.to_device(device)?, masked: self.masked.to_device(device)? })
     }
 }
 
@@ -124,12 +128,6 @@ impl MlmObjective {
             passes.map(|blocks| MlmMicroBatch::of_blocks(blocks, padding_id)).collect::<Result<_, _>>()?;
         Ok(Self { model, evaluation })
     }
-
-    fn loss_sum_in(&self, data: &MlmMicroBatch, mode: Mode) -> Result<Tensor, TrainError> {
-        let device = self.model.parameters().device();
-        let (batch, masked) = (data.batch.to_device(device)?, data.masked.to_device(device)?);
-        Ok(self.model.loss_sum(&batch, &masked, mode)?)
-    }
 }
 
 impl Objective for MlmObjective {
@@ -139,8 +137,11 @@ impl Objective for MlmObjective {
         self.model.parameters()
     }
 
-    fn loss_sum(&self, micro_batch: &MlmMicroBatch) -> Result<Tensor, TrainError> {
-        self.loss_sum_in(micro_batch, Mode::Train)
+    fn learn(&self, micro_batch: &MlmMicroBatch, backward: Backward) -> Result<(), TrainError> {
+        let MlmMicroBatch { batch, masked } = micro_batch.to_device(self.parameters().device())?;
+        let (loss, tape) = self.model.training_loss_sum(&batch, &masked)?;
+        backward(&loss)?;
+        Ok(tape.backward()?)
     }
 
     /// `eval_loss`, the mean cross-entropy in nats, and `bits_per_character` as the Longformer
@@ -150,10 +151,12 @@ impl Objective for MlmObjective {
         if terms == 0 {
             return Ok(Vec::new());
         }
-        let mut sum = Tensor::zeros([], (Kind::Double, self.parameters().device()));
-        for batch in self.evaluation.iter().filter(|batch| batch.terms() > 0) {
+        let device = self.parameters().device();
+        let mut sum = Tensor::zeros([], (Kind::Double, device));
+        for micro_batch in self.evaluation.iter().filter(|batch| batch.terms() > 0) {
             interrupt.check()?;
-            sum += tch::no_grad(|| self.loss_sum_in(batch, Mode::Evaluate))?;
+            let MlmMicroBatch { batch, masked } = micro_batch.to_device(device)?;
+            sum += tch::no_grad(|| self.model.loss_sum(&batch, &masked, Mode::Evaluate))?;
         }
         let loss = sum.double_value(&[]) / terms as f64;
         Ok(vec![("eval_loss", loss), ("bits_per_character", loss / LN_2)])

@@ -38,7 +38,9 @@ pub fn run(
     let tokenizer = Tokenizer::from_folder(inputs.model)?;
     let vocabulary = MaskingVocabulary::from(&tokenizer);
     settings.optimization.precision.settle_tf32()?;
-    let model = MaskedLm::load(inputs.model, device)?.with_precision(settings.optimization.precision);
+    let model = MaskedLm::load(inputs.model, device)?
+        .with_precision(settings.optimization.precision)
+        .with_activations(settings.optimization.activations());
     tokenizer.check_vocabulary_size(model.config().vocab_size as usize, inputs.model)?;
     model.config().check_length(settings.model_max_length)?;
 

@@ -30,12 +30,16 @@ pub trait Objective {
     /// What the optimizer trains.
     fn parameters(&self) -> &Parameters;
 
-    /// The sum (not the mean) of the loss terms of one micro-batch, `[]` f32, dropout on.
-    fn loss_sum(&self, micro_batch: &Self::MicroBatch) -> Result<Tensor, TrainError>;
+    /// Gives the sum (not the mean) of the loss terms of one micro-batch, `[]` f32, dropout on, to
+    /// `backward`, and sees to it that every parameter has its gradient when it comes back.
+    fn learn(&self, micro_batch: &Self::MicroBatch, backward: Backward) -> Result<(), TrainError>;
 
     /// Named figures on held-out data; none if there is nothing to evaluate on.
     fn evaluate(&self, interrupt: &Interrupt) -> Result<Vec<(&'static str, f64)>, TrainError>;
 }
+
+/// Makes the backward pass of a sum of loss terms.
+pub type Backward<'a> = &'a mut dyn FnMut(&Tensor) -> Result<(), TrainError>;
 
 /// The data of one optimizer step.
 pub struct Step<M> {
@@ -193,9 +197,13 @@ fn accumulate<O: Objective>(
     for (index, micro_batch) in step.micro_batches.iter().enumerate() {
         tch::manual_seed(settings.seed.for_libtorch(Purpose::Dropout, &[number, index as u64]));
         // A step of a few short blocks may have no masked token at all: its loss is 0, not 0 / 0.
-        let loss = objective.loss_sum(micro_batch)? / step.terms.max(1) as f64;
-        optimizer.backward(&loss)?;
-        total += loss.detach();
+        let terms = step.terms.max(1) as f64;
+        objective.learn(micro_batch, &mut |sum| {
+            let loss = sum / terms;
+            optimizer.backward(&loss)?;
+            total += loss.detach();
+            Ok(())
+        })?;
     }
     Ok(total)
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::TrainError;
 use crate::corpus::Task;
-use crate::model::{Attention, Precision};
+use crate::model::{Activations, Attention, Precision};
 use crate::random::Seed;
 use crate::text::documents::refuse_variants;
 use crate::text::windows::WINDOW_KEYS;
@@ -81,6 +81,7 @@ pub struct Optimization {
     pub per_device_train_batch_size: usize,
     pub gradient_accumulation_steps: usize,
     pub precision: Precision,
+    pub activation_recomputation: bool,
     pub logging_steps: u64,
     pub save_steps: u64,
     pub save_total_limit: usize,
@@ -90,7 +91,7 @@ pub struct Optimization {
 pub const PRECISION_KEY: (&str, &str) =
     ("precision", "of matrix products, over float32 weights: float32, tensorfloat32, bfloat16 or float16");
 
-const SHARED_KEYS: [(&str, &str); 14] = [
+const SHARED_KEYS: [(&str, &str); 15] = [
     ("seed", "seed of every random choice of this run"),
     ("learning_rate", "highest learning rate, reached after the warm-up"),
     ("weight_decay", "decoupled weight decay; biases and LayerNorm are never decayed"),
@@ -105,17 +106,18 @@ const SHARED_KEYS: [(&str, &str); 14] = [
     ),
     ("gradient_accumulation_steps", "full passes per optimizer step"),
     PRECISION_KEY,
+    ("activation_recomputation", "compute each layer anew on the way back: less memory, a third more work"),
     ("logging_steps", "optimizer steps between two log lines"),
     ("save_steps", "optimizer steps between two checkpoints"),
     ("save_total_limit", "checkpoints kept, the newest ones"),
 ];
 
-/// Keys that say how often a run saves its state. A run saved more often ends with the same weights,
-/// so they may change between a stop and going on.
-pub const SAVING_KEYS: [&str; 2] = ["save_steps", "save_total_limit"];
+/// Keys that change nothing in the weights that a run ends with: how often it saves its state, and what it
+/// computes anew to save memory. They may change between a stop and going on.
+pub const NEUTRAL_KEYS: [&str; 3] = ["activation_recomputation", "save_steps", "save_total_limit"];
 
 /// Every key of [`PretrainSettings`] with its meaning.
-pub const PRETRAIN_KEYS: &[(&str, &str)] = &concat_keys::<20>(&[&OWN_PRETRAIN_KEYS, &SHARED_KEYS]);
+pub const PRETRAIN_KEYS: &[(&str, &str)] = &concat_keys::<21>(&[&OWN_PRETRAIN_KEYS, &SHARED_KEYS]);
 
 const OWN_PRETRAIN_KEYS: [(&str, &str); 6] = [
     ("max_steps", "optimizer steps"),
@@ -127,7 +129,7 @@ const OWN_PRETRAIN_KEYS: [(&str, &str); 6] = [
 ];
 
 /// Every key of [`FinetuneSettings`] with its meaning.
-pub const FINETUNE_KEYS: &[(&str, &str)] = &concat_keys::<24>(&[
+pub const FINETUNE_KEYS: &[(&str, &str)] = &concat_keys::<25>(&[
     &[("num_train_epochs", "passes over the training windows")],
     &WINDOW_KEYS,
     &PROTOCOL_KEYS,
@@ -184,6 +186,7 @@ impl Default for Optimization {
             per_device_train_batch_size: 8,
             gradient_accumulation_steps: 4,
             precision: Precision::Float32,
+            activation_recomputation: false,
             logging_steps: 50,
             save_steps: 500,
             save_total_limit: 2,
@@ -233,6 +236,11 @@ impl Optimization {
     /// Sequences per optimizer step.
     pub fn batch_size(&self) -> usize {
         self.per_device_train_batch_size * self.gradient_accumulation_steps
+    }
+
+    /// What a training pass keeps of each layer.
+    pub fn activations(&self) -> Activations {
+        if self.activation_recomputation { Activations::Recomputed } else { Activations::Kept }
     }
 
     fn validate(&self) -> Result<(), TrainError> {

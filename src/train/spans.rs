@@ -10,10 +10,10 @@ use tch::{TchError, Tensor};
 use super::TrainError;
 use super::order::Batches;
 use super::passes::passes;
-use super::run::{Objective, Step};
+use super::run::{Backward, Objective, Step};
 use super::settings::FinetuneSettings;
 use crate::interrupt::Interrupt;
-use crate::model::{Batch, Config, GlobalPolicy, Mode, Parameters, QuestionAnswering, upload};
+use crate::model::{Batch, Config, GlobalPolicy, Parameters, QuestionAnswering, upload};
 use crate::text::{TokenId, Truncated, Window};
 
 /// A label that nothing is learned from; cross-entropy's own name for it.
@@ -136,11 +136,14 @@ impl Objective for SpanObjective {
     }
 
     /// The cross-entropies of all labels, each over the tokens of its sequence.
-    fn loss_sum(&self, micro_batch: &SpanMicroBatch) -> Result<Tensor, TrainError> {
+    fn learn(&self, micro_batch: &SpanMicroBatch, backward: Backward) -> Result<(), TrainError> {
         let device = self.parameters().device();
-        let logits = self.model.forward(&micro_batch.batch.to_device(device)?, Mode::Train)?;
+        let batch = micro_batch.batch.to_device(device)?;
+        let (logits, tape) = self.model.training_forward(&batch)?;
         let starts = cross_entropy_sum(&logits.start, &upload(&micro_batch.starts, device)?)?;
-        Ok(starts.f_add(&cross_entropy_sum(&logits.end, &upload(&micro_batch.ends, device)?)?)?)
+        let ends = cross_entropy_sum(&logits.end, &upload(&micro_batch.ends, device)?)?;
+        backward(&starts.f_add(&ends)?)?;
+        Ok(tape.backward()?)
     }
 
     /// Nothing: models are compared by their predictions, made after training.
