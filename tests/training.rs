@@ -16,6 +16,7 @@ use longqa::process_lock::ProcessLock;
 use longqa::random::{Purpose, Seed};
 use longqa::text::{BlockFile, Tokenizer, blocks};
 use longqa::train::finetune::{self, FinetuneInputs};
+use longqa::train::micro_batch::{self, MicroBatch};
 use longqa::train::pretrain::{self, PretrainInputs};
 use longqa::train::run::{Event, Session};
 use longqa::train::settings::{FinetuneSettings, Optimization, PretrainSettings};
@@ -283,6 +284,52 @@ fn settings_in(precision: Precision) -> PretrainSettings {
 /// The values of the figure `name` in a run's log.
 fn curve(folder: &Path, name: &str) -> Vec<f64> {
     metrics(folder).iter().filter_map(|line| line.get(name)?.as_f64()).collect()
+}
+
+#[test]
+fn layers_computed_anew_change_no_bit_even_from_the_middle_of_a_run() {
+    let ground = Ground::new(0.1);
+    let mut settings = settings();
+    let kept = ground.pretrain("kept", &settings, &Interrupt::default(), |_| {}).unwrap();
+    let interrupt = Interrupt::default();
+    let stopped = ground.pretrain("changed", &settings, &interrupt, |event| {
+        if matches!(event, Event::Stepped { step: 6, .. }) {
+            interrupt.request();
+        }
+    });
+    assert!(matches!(stopped, Err(TrainError::Interrupted(_))), "{stopped:?}");
+    settings.optimization.activation_recomputation = true;
+    let changed = ground.pretrain("changed", &settings, &Interrupt::default(), |_| {}).unwrap();
+    assert_eq!(tiny::weights(&changed), tiny::weights(&kept));
+}
+
+#[test]
+fn a_micro_batch_once_found_is_that_of_every_later_run() {
+    let ground = Ground::new(0.1);
+    let fixed = settings();
+    let auto = PretrainSettings { micro_batch: MicroBatch::Auto, ..settings() };
+    let run = |name: &str, settings: &PretrainSettings| {
+        ground.pretrain(name, settings, &Interrupt::default(), |_| {})
+    };
+    // A CPU has no memory to fill: the size is the one that is set.
+    let [ours, theirs] =
+        [("auto", &auto), ("fixed", &fixed)].map(|(name, settings)| run(name, settings).unwrap());
+    assert_eq!(tiny::weights(&ours), tiny::weights(&theirs));
+    assert_eq!(metrics(&ours)[0]["per_device_train_batch_size"], 2.0);
+    assert!(ours.join(micro_batch::RECORD).is_file());
+
+    // As a GPU with room for four would have recorded it.
+    let found = ground.at("found");
+    fs::create_dir(&found).unwrap();
+    let record = r#"{"per_device_train_batch_size": 4, "sequences_per_step": 4}"#;
+    fs::write(found.join(micro_batch::RECORD), record).unwrap();
+    run("found", &auto).unwrap();
+    let mut wide = settings();
+    (wide.optimization.per_device_train_batch_size, wide.optimization.gradient_accumulation_steps) = (4, 1);
+    assert_eq!(tiny::weights(&found), tiny::weights(&run("wide", &wide).unwrap()));
+
+    fs::write(found.join(micro_batch::RECORD), &record[..20]).unwrap();
+    assert!(matches!(run("found", &auto), Err(TrainError::Record { .. })));
 }
 
 #[test]

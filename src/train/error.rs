@@ -64,6 +64,21 @@ pub enum TrainError {
         /// What this one holds.
         found: String,
     },
+    /// The record of a run's micro-batch is damaged or another run's.
+    #[error("{}: expected {expected}, found {found}", path.display())]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// What it must say.
+        expected: String,
+        /// What it says, or why it cannot be understood.
+        found: String,
+    },
+    /// Not even one sequence at a time fits on the device.
+    #[error(
+        "one sequence per pass takes more memory than the GPU has; `activation_recomputation` would take less"
+    )]
+    DoesNotFit,
     /// A file could not be read.
     #[error("{}: cannot read: {source}", path.display())]
     Read {

@@ -11,6 +11,7 @@ mod log;
 mod log_window;
 mod loss_scale;
 pub mod metrics;
+pub mod micro_batch;
 pub mod mlm;
 mod optimizer;
 mod order;

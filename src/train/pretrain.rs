@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::micro_batch::{self, MicroBatch};
 use super::mlm::{MlmObjective, MlmSteps};
 use super::run::{self, Plan, Session};
 use super::settings::PretrainSettings;
@@ -44,6 +45,22 @@ pub fn run(
     tokenizer.check_vocabulary_size(model.config().vocab_size as usize, inputs.model)?;
     model.config().check_length(settings.model_max_length)?;
 
+    let padding_id = model.config().pad_token_id;
+    let objective = MlmObjective::new(model, inputs.evaluation, &vocabulary, settings)?;
+    let settings = &match settings.micro_batch {
+        MicroBatch::Fixed => settings.clone(),
+        MicroBatch::Auto => {
+            let first_pass = |optimization| {
+                let divided = PretrainSettings { optimization, ..settings.clone() };
+                let step = MlmSteps::new(inputs.train, vocabulary, padding_id, &divided).at(0)?;
+                Ok(step.micro_batches.into_iter().next())
+            };
+            let optimization = micro_batch::settle(&settings.optimization, work, || {
+                micro_batch::search(&objective, &settings.optimization, first_pass)
+            })?;
+            PretrainSettings { optimization, micro_batch: MicroBatch::Fixed, ..settings.clone() }
+        }
+    };
     let plan = Plan {
         optimization: settings.optimization.clone(),
         max_steps: settings.max_steps,
@@ -54,8 +71,6 @@ pub fn run(
             &[inputs.model, inputs.train.path(), inputs.evaluation.path()],
         )?,
     };
-    let objective = MlmObjective::new(model, inputs.evaluation, &vocabulary, settings)?;
-    let padding_id = objective.model.config().pad_token_id;
     let mut steps = MlmSteps::new(inputs.train, vocabulary, padding_id, settings);
     run::run(&objective, move |step| steps.at(step), &plan, work, session)?;
 

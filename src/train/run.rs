@@ -125,6 +125,10 @@ pub fn run<O: Objective>(
     let mut log = Log::open(work, resumed.as_ref().map(|state| state.step), session.clock)?;
     let mut state = resumed.unwrap_or_else(TrainerState::at_the_start);
     let first = state.step;
+    if first == 0 {
+        let size = settings.per_device_train_batch_size as f64;
+        log.record(first, vec![("per_device_train_batch_size", size)], session)?;
+    }
     let mut window = LogWindow::resume(&state);
     let is_due = |step: u64, every: u64| every > 0 && step.is_multiple_of(every) || step == plan.max_steps;
 

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::TrainError;
+use super::micro_batch::MicroBatch;
 use crate::corpus::Task;
 use crate::model::{Activations, Attention, Precision};
 use crate::random::Seed;
@@ -23,6 +24,8 @@ pub struct PretrainSettings {
     #[serde(flatten)]
     #[allow(missing_docs)]
     pub optimization: Optimization,
+    #[allow(missing_docs)]
+    pub micro_batch: MicroBatch,
     #[allow(missing_docs)]
     pub max_steps: u64,
     #[allow(missing_docs)]
@@ -117,9 +120,13 @@ const SHARED_KEYS: [(&str, &str); 15] = [
 pub const NEUTRAL_KEYS: [&str; 3] = ["activation_recomputation", "save_steps", "save_total_limit"];
 
 /// Every key of [`PretrainSettings`] with its meaning.
-pub const PRETRAIN_KEYS: &[(&str, &str)] = &concat_keys::<21>(&[&OWN_PRETRAIN_KEYS, &SHARED_KEYS]);
+pub const PRETRAIN_KEYS: &[(&str, &str)] = &concat_keys::<22>(&[&OWN_PRETRAIN_KEYS, &SHARED_KEYS]);
 
-const OWN_PRETRAIN_KEYS: [(&str, &str); 6] = [
+const OWN_PRETRAIN_KEYS: [(&str, &str); 7] = [
+    (
+        "micro_batch",
+        "fixed, or auto: the most sequences per pass that fit on the GPU, as many per step as before",
+    ),
     ("max_steps", "optimizer steps"),
     ("model_max_length", "tokens per sequence, <s> and </s> included"),
     ("mlm_probability", "share of tokens to predict (of them 80 % masked, 10 % random, 10 % kept)"),
@@ -204,6 +211,7 @@ impl Default for PretrainSettings {
                 gradient_accumulation_steps: 64,
                 ..Optimization::default()
             },
+            micro_batch: MicroBatch::Fixed,
             max_steps: 6000,
             model_max_length: 4096,
             mlm_probability: 0.15,
@@ -236,6 +244,15 @@ impl Optimization {
     /// Sequences per optimizer step.
     pub fn batch_size(&self) -> usize {
         self.per_device_train_batch_size * self.gradient_accumulation_steps
+    }
+
+    /// As many sequences per optimizer step, `size` of them per pass; `size` divides them.
+    pub fn in_passes_of(&self, size: usize) -> Self {
+        Self {
+            per_device_train_batch_size: size,
+            gradient_accumulation_steps: self.batch_size() / size,
+            ..self.clone()
+        }
     }
 
     /// What a training pass keeps of each layer.
