@@ -69,9 +69,8 @@ fn estimate(stage: &Stage, model: &Config, plan: &Plan, sizes: &[Size]) -> Optio
             let length = settings.model_max_length as f64;
             let tokens = settings.max_steps as f64 * settings.optimization.batch_size() as f64 * length;
             let masked = tokens * settings.mlm_probability;
-            let operations =
-                flops::masked_lm_step(model, tokens as i64, settings.model_max_length as i64, masked as i64);
-            Some(Estimate { tokens, operations })
+            let work = flops::MaskedLmStep { tokens, length, globals: 0.0, masked };
+            Some(Estimate { tokens, operations: work.operations(model) })
         }
         Work::Finetune(Finetuning { settings, questions }) => {
             let read = Windows {
