@@ -1,13 +1,14 @@
-//! `longqa bench`: how fast this machine trains.
+//! `longqa bench`: whether this machine computes what it should, and how fast it trains and reads text.
 
 mod ceiling;
+mod parity;
 mod row;
 mod tokenize;
 mod train_step;
 
 use super::Context;
 
-/// Measure throughput on this machine
+/// Measure throughput on this machine, and check its attention
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -16,6 +17,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Subject {
+    Parity(parity::Parity),
     Tokenize(tokenize::Tokenize),
     TrainStep(train_step::TrainStep),
 }
@@ -23,6 +25,7 @@ enum Subject {
 /// Runs the bench that is asked for.
 pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     match args.subject {
+        Subject::Parity(check) => check.run(context),
         Subject::Tokenize(bench) => bench.run(context),
         Subject::TrainStep(bench) => bench.run(context),
     }
