@@ -2,36 +2,38 @@
 
 use std::time::Instant;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
+
+use crate::native;
 
 const PRODUCTS: usize = 10;
 
 /// Multiplications and additions per second of a large product of random matrices: on a CPU the encoder's
 /// largest, 4096 × 768 by 768 × 3072; elsewhere one that fills a GPU.
-pub fn matmul_rate(kind: Kind, device: Device) -> f64 {
+pub fn matmul_rate(kind: Kind, device: Device) -> Result<f64, TchError> {
     let [rows, inner, columns] = match device {
         Device::Cpu => [4096, 768, 3072],
         _ => [8192; 3],
     };
-    let [left, right] = [[rows, inner], [inner, columns]].map(|shape| Tensor::randn(shape, (kind, device)));
-    let mut seconds: Vec<f64> = (0..=PRODUCTS)
-        .map(|_| {
-            synchronize(device);
-            let started = Instant::now();
-            let product = left.matmul(&right);
-            synchronize(device);
-            drop(product);
-            started.elapsed().as_secs_f64()
-        })
-        .collect();
-    seconds.remove(0); // the first one wakes threads and libraries
-    2.0 * (rows * inner * columns) as f64 / Spread::of(seconds).median
+    let random = |shape: [i64; 2]| Tensor::f_randn(shape, (kind, device));
+    let (left, right) = (random([rows, inner])?, random([inner, columns])?);
+    let timed = || {
+        synchronize(device)?;
+        let started = Instant::now();
+        let _product = left.f_matmul(&right)?;
+        synchronize(device)?;
+        Ok(started.elapsed().as_secs_f64())
+    };
+    timed()?; // wakes threads and libraries
+    let seconds = (0..PRODUCTS).map(|_| timed()).collect::<Result<_, TchError>>()?;
+    Ok(2.0 * (rows * inner * columns) as f64 / Spread::of(seconds).median)
 }
 
 /// Waits until the device has done all it was told.
-pub fn synchronize(device: Device) {
-    if let Device::Cuda(number) = device {
-        tch::Cuda::synchronize(number as i64);
+pub fn synchronize(device: Device) -> Result<(), TchError> {
+    match device {
+        Device::Cuda(number) => native::synchronize(number),
+        _ => Ok(()),
     }
 }
 

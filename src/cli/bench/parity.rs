@@ -6,7 +6,8 @@ use anyhow::ensure;
 use rand::Rng;
 use tch::{Device, Kind, TchError, Tensor};
 
-use super::super::{Context, device_name};
+use super::super::Context;
+use crate::device;
 use crate::model::attention::{Attend, Backend, Blocks, Flash, Full, GlobalProjected, Projected, Reference};
 use crate::model::{Batch, ModelError, Sequence};
 use crate::random::{Purpose, Seed};
@@ -105,7 +106,7 @@ impl Parity {
                     };
                     let lengths: Vec<_> = case.lengths.iter().map(usize::to_string).collect();
                     writer.write_record([
-                        device_name(device),
+                        device::name(device),
                         path.to_owned(),
                         format.name.to_owned(),
                         lengths.join("+"),

@@ -6,15 +6,17 @@ use std::time::Instant;
 use anyhow::ensure;
 use clap::ValueEnum;
 use rand::Rng;
-use tch::Device;
+use tch::{Device, TchError};
 
 use super::super::Context;
 use super::ceiling::{self, Spread, synchronize};
 use super::row::Row;
+use crate::device;
 use crate::experiment::provenance::Provenance;
 use crate::model::attention::Backend;
 use crate::model::flops::MaskedLmStep;
 use crate::model::{Batch, Config, MaskedLm, MaskedPositions, Mode, ModelType, Precision, Sequence};
+use crate::native;
 use crate::process;
 use crate::random::{Purpose, Seed};
 use crate::train::AdamW;
@@ -132,7 +134,7 @@ impl TrainStep {
             Way::Auto | Way::Dense => Ok(fastest),
             Way::Blocks => Ok(Backend::Blocks),
             Way::Flash => {
-                let found = || format!("{} in {}", super::super::device_name(device), self.precision_name());
+                let found = || format!("{} in {}", device::name(device), self.precision_name());
                 ensure!(
                     fastest == Backend::Flash,
                     "--attention flash: expected a CUDA device in half precision, found {}",
@@ -156,21 +158,23 @@ impl TrainStep {
             Ok(optimizer.step(LEARNING_RATE)?)
         };
 
-        let before = ceiling::matmul_rate(self.precision.kind(), device);
-        let mut norms = (0..self.warmup).map(|_| step()).collect::<Result<Vec<_>, _>>()?;
-        synchronize(device);
+        let before = ceiling::matmul_rate(self.precision.kind(), device)?;
+        let mut norm = step()?;
+        for _ in 1..self.warmup {
+            norm = step()?;
+        }
+        synchronize(device)?;
+        reset_peak_memory(device)?;
         let mut seconds = Vec::new();
         for _ in 0..self.steps {
             let started = Instant::now();
-            norms.push(step()?);
-            synchronize(device);
+            norm = step()?;
+            synchronize(device)?;
             seconds.push(started.elapsed().as_secs_f64());
         }
-        let peak_memory = peak_memory_bytes(device);
-        let after = ceiling::matmul_rate(self.precision.kind(), device);
-        for (norm, index) in norms.iter().zip(1..) {
-            ensure!(norm.double_value(&[]).is_finite(), "step {index}: the gradient is not finite");
-        }
+        let peak_memory = peak_memory_bytes(device)?;
+        let after = ceiling::matmul_rate(self.precision.kind(), device)?;
+        ensure!(norm.double_value(&[]).is_finite(), "the gradient of the last step is not finite");
         let seconds = Spread::of(seconds);
         Ok(Measured { seconds, matmul: [before, after], peak_memory, masked: masked.len() })
     }
@@ -213,7 +217,7 @@ impl TrainStep {
     }
 
     fn row(&self, measured: &Measured, backend: Backend, device: Device, now: jiff::Timestamp) -> Row {
-        let machine = Provenance::gather(super::super::device_name(device));
+        let machine = Provenance::gather(device);
         let config = self.config();
         let Spread { median: seconds, min, max } = measured.seconds;
         let tokens = (self.micro_batch * self.seq) as f64;
@@ -278,10 +282,17 @@ impl TrainStep {
     }
 }
 
-/// What this process held at most: in RAM on a CPU; not known of other devices.
-fn peak_memory_bytes(device: Device) -> Option<u64> {
+fn reset_peak_memory(device: Device) -> Result<(), TchError> {
     match device {
-        Device::Cpu => process::peak_resident_bytes(),
-        _ => None,
+        Device::Cuda(number) => native::reset_peak_memory(number),
+        _ => Ok(()),
+    }
+}
+
+/// What tensors held at most since it was reset, on a GPU; elsewhere, this process since its start.
+fn peak_memory_bytes(device: Device) -> Result<Option<u64>, TchError> {
+    match device {
+        Device::Cuda(number) => Ok(Some(native::device_memory(number)?.peak_allocated)),
+        _ => Ok(process::peak_resident_bytes()),
     }
 }
