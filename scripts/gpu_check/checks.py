@@ -13,10 +13,14 @@ import programs
 from . import miniature
 from .session import OutOfTime
 
-PRECISIONS = ("float32", "bfloat16", "float16")
 # Largest mean difference of a step's loss from the CPU's in float32, over all steps, in nats: six times what the
 # CPU's own bfloat16 differs by.
 CURVE_BOUND = {"float32": 0.001, "bfloat16": 0.01, "float16": 0.01}
+
+
+def precisions(session):
+    """Those that training is checked in; CPUs have no products in float16 worth the name."""
+    return ("float32", "bfloat16", "float16") if session.device == "cuda" else ("float32", "bfloat16")
 
 
 def environment(session):
@@ -94,7 +98,7 @@ def twice(session, dropout, steps, precision, run):
 
 
 def each_precision(session, of):
-    for precision in PRECISIONS:
+    for precision in precisions(session):
         try:
             of(precision)
         except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:
@@ -167,7 +171,7 @@ def curves(session):
     """The same training without dropout on the CPU in float32 and on the device in each precision."""
     steps = steps_of(session, 200)
     found = {}
-    for device, precision in [("cpu", "float32"), *((session.device, precision) for precision in PRECISIONS)]:
+    for device, precision in [("cpu", "float32"), *((session.device, precision) for precision in precisions(session))]:
         output = f"curve-{device}-{precision}-{len(found)}"
         try:
             done = session.run(training(session, device, precision, 0.0, steps, output), "training.log")

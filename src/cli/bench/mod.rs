@@ -2,6 +2,7 @@
 
 mod ceiling;
 mod parity;
+mod profile;
 mod row;
 mod tokenize;
 mod train_step;

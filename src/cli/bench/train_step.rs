@@ -1,15 +1,17 @@
 //! `longqa bench train-step`: masked-LM training steps on random weights and random tokens.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::ensure;
 use clap::ValueEnum;
 use rand::Rng;
-use tch::{Device, TchError};
+use tch::{Device, Kind, TchError, Tensor};
 
 use super::super::Context;
 use super::ceiling::{self, Spread, synchronize};
+use super::profile::Parts;
 use super::row::Row;
 use crate::device;
 use crate::experiment::provenance::Provenance;
@@ -56,7 +58,7 @@ pub struct TrainStep {
     /// Global tokens at the head of each sequence
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..=1 << 20))]
     global_tokens: i64,
-    /// float32 or bfloat16
+    /// float32, tensorfloat32, bfloat16 or float16
     #[arg(long, default_value = "float32", value_parser = precision)]
     precision: Precision,
     /// How attention is computed
@@ -71,6 +73,9 @@ pub struct TrainStep {
     /// libtorch's threads [default: all cores]
     #[arg(long, value_parser = clap::value_parser!(i32).range(1..))]
     threads: Option<i32>,
+    /// Also tell where the time goes: the phases of a step, and parts of it timed alone
+    #[arg(long)]
+    profile: bool,
     /// Also append the figures as a row to this file
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -116,15 +121,66 @@ struct Measured {
     masked: i64,
 }
 
+/// A model on its data, between two steps.
+struct Training {
+    model: MaskedLm,
+    optimizer: AdamW,
+    batch: Batch,
+    masked: MaskedPositions,
+    /// The last gradient's, on the device.
+    norm: Tensor,
+}
+
+impl Training {
+    fn step(&mut self) -> anyhow::Result<()> {
+        let loss = self.forward()?;
+        self.optimizer.backward(&loss)?;
+        self.norm = self.optimizer.step(LEARNING_RATE)?;
+        Ok(())
+    }
+
+    fn forward(&self) -> anyhow::Result<Tensor> {
+        let sum = self.model.loss_sum(&self.batch, &self.masked, Mode::Train)?;
+        Ok(sum.f_div_scalar(self.masked.len() as f64)?)
+    }
+
+    /// Median seconds of the phases of a step, each waited for.
+    fn phases(&mut self, steps: u32) -> anyhow::Result<[(&'static str, f64); 3]> {
+        let device = self.batch.device();
+        let mut seconds: [Vec<f64>; 3] = Default::default();
+        for _ in 0..steps {
+            let started = Instant::now();
+            let loss = self.forward()?;
+            synchronize(device)?;
+            let forward = started.elapsed();
+            self.optimizer.backward(&loss)?;
+            synchronize(device)?;
+            let backward = started.elapsed();
+            self.norm = self.optimizer.step(LEARNING_RATE)?;
+            synchronize(device)?;
+            let all = started.elapsed();
+            for (kept, phase) in seconds.iter_mut().zip([forward, backward - forward, all - backward]) {
+                kept.push(phase.as_secs_f64());
+            }
+        }
+        let [forward, backward, optimizer] = seconds.map(|seconds| Spread::of(seconds).median);
+        Ok([("forward", forward), ("backward", backward), ("clipping and AdamW", optimizer)])
+    }
+}
+
 impl TrainStep {
     pub fn run(&self, context: &Context) -> anyhow::Result<()> {
         if let Some(threads) = self.threads {
             tch::set_num_threads(threads);
         }
         let backend = self.backend(context.device)?;
-        let measured = self.measure(backend, context)?;
+        let mut training = self.training(backend, context.device)?;
+        let measured = self.measure(&mut training, context)?;
         let row = self.row(&measured, backend, context.device, jiff::Timestamp::now());
         row.print()?;
+        if self.profile {
+            self.print_profile(&mut training, backend)?;
+        }
         self.csv.as_deref().map_or(Ok(()), |path| row.append_to(path))
     }
 
@@ -145,38 +201,61 @@ impl TrainStep {
         }
     }
 
-    fn measure(&self, backend: Backend, context: &Context) -> anyhow::Result<Measured> {
+    fn measure(&self, training: &mut Training, context: &Context) -> anyhow::Result<Measured> {
         let device = context.device;
-        tch::manual_seed(SEED.for_libtorch(Purpose::Dropout, &[]));
-        let model = MaskedLm::from_seed(self.config(), SEED, device)?;
-        let model = model.with_precision(self.precision).with_backend(backend);
-        let mut optimizer = AdamW::new(model.parameters(), &Optimization::default());
-        let (batch, masked) = self.data(device)?;
-        let mut step = || -> anyhow::Result<_> {
-            context.interrupt.check()?;
-            (model.loss_sum(&batch, &masked, Mode::Train)? / masked.len() as f64).backward();
-            Ok(optimizer.step(LEARNING_RATE)?)
-        };
-
         let before = ceiling::matmul_rate(self.precision.kind(), device)?;
-        let mut norm = step()?;
-        for _ in 1..self.warmup {
-            norm = step()?;
+        for _ in 0..self.warmup {
+            context.interrupt.check()?;
+            training.step()?;
         }
         synchronize(device)?;
         reset_peak_memory(device)?;
         let mut seconds = Vec::new();
         for _ in 0..self.steps {
+            context.interrupt.check()?;
             let started = Instant::now();
-            norm = step()?;
+            training.step()?;
             synchronize(device)?;
             seconds.push(started.elapsed().as_secs_f64());
         }
         let peak_memory = peak_memory_bytes(device)?;
         let after = ceiling::matmul_rate(self.precision.kind(), device)?;
-        ensure!(norm.double_value(&[]).is_finite(), "the gradient of the last step is not finite");
-        let seconds = Spread::of(seconds);
-        Ok(Measured { seconds, matmul: [before, after], peak_memory, masked: masked.len() })
+        ensure!(training.norm.double_value(&[]).is_finite(), "the gradient of the last step is not finite");
+        let masked = training.masked.len();
+        Ok(Measured { seconds: Spread::of(seconds), matmul: [before, after], peak_memory, masked })
+    }
+
+    fn training(&self, backend: Backend, device: Device) -> anyhow::Result<Training> {
+        self.precision.settle_tf32()?;
+        tch::manual_seed(SEED.for_libtorch(Purpose::Dropout, &[]));
+        let model = MaskedLm::from_seed(self.config(), SEED, device)?;
+        let model = model.with_precision(self.precision).with_backend(backend);
+        let settings = Optimization { precision: self.precision, ..Optimization::default() };
+        let optimizer = AdamW::new(model.parameters(), &settings);
+        let (batch, masked) = self.data(device)?;
+        let norm = Tensor::f_zeros([], (Kind::Float, device))?;
+        Ok(Training { model, optimizer, batch, masked, norm })
+    }
+
+    fn print_profile(&self, training: &mut Training, backend: Backend) -> anyhow::Result<()> {
+        let phases = training.phases(self.steps)?;
+        let parts = Parts {
+            config: training.model.config(),
+            batch: &training.batch,
+            masked: &training.masked,
+            precision: self.precision,
+            backend,
+            repeats: self.steps,
+        };
+        let alone = parts.alone()?;
+        let step: f64 = phases.iter().map(|(_, seconds)| seconds).sum();
+        let optimizer = phases.last().map_or(0.0, |(_, seconds)| *seconds);
+        let rest = step - optimizer - alone.iter().map(|(_, seconds)| seconds).sum::<f64>();
+        let mut out = io::stdout().lock();
+        for (stage, seconds) in phases.into_iter().chain(alone).chain([("rest, mostly elementwise", rest)]) {
+            writeln!(out, "profile, {stage}: {seconds:.6} s, {:.1} % of a step", 100.0 * seconds / step)?;
+        }
+        Ok(())
     }
 
     fn config(&self) -> Config {

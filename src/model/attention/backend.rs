@@ -24,7 +24,7 @@ impl Backend {
     }
 
     /// The plan for sliding attention with the given window, or for full attention.
-    pub(super) fn plan<'a>(
+    pub fn plan<'a>(
         self,
         batch: &'a Batch,
         window: Option<i64>,
