@@ -7,7 +7,8 @@ use std::time::Instant;
 use anyhow::Context as _;
 use rayon::ThreadPoolBuilder;
 
-use super::Context;
+use super::super::Context;
+use super::ceiling::Spread;
 use crate::digest::Digest;
 use crate::text::{Tokenizer, blocks};
 
@@ -54,7 +55,7 @@ impl Tokenize {
             seconds.push(started.elapsed().as_secs_f64());
         }
         let bytes = self.text.metadata()?.len();
-        let seconds = super::median(&mut seconds);
+        let seconds = Spread::of(seconds).median;
         let mut out = io::stdout().lock();
         writeln!(out, "threads: {}", pool.current_num_threads())?;
         writeln!(out, "bytes: {bytes}")?;
