@@ -265,3 +265,27 @@ impl Errors {
         self.result <= bound && self.gradient <= bound
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_that_is_off_by_one_and_what_is_no_number_miss_every_bound() {
+        let case = Case { lengths: &[65], window: Some(16), head_dim: 32, globals: Pattern::Prefix };
+        let batch = case.batch(Seed(1), &[]).unwrap();
+        let leaves = case.leaves(&batch, Kind::Float);
+        let weights = Tensor::randn([65, HEADS, 32], (Kind::Float, Device::Cpu));
+        let of = |window| {
+            let plan = Reference::new(&batch, Some(window)).unwrap();
+            run(&plan, &batch, &leaves, &weights, Kind::Float).unwrap()
+        };
+        let expected = of(16);
+        for format in &FORMATS {
+            assert!(Errors::between(&expected, &expected).unwrap().within(format.bound));
+            assert!(!Errors::between(&of(18), &expected).unwrap().within(format.bound));
+            let broken: Vec<_> = expected.iter().map(|tensor| tensor * f64::NAN).collect();
+            assert!(!Errors::between(&broken, &expected).unwrap().within(format.bound));
+        }
+    }
+}
