@@ -3,7 +3,7 @@
 use std::env;
 use std::path::PathBuf;
 
-const SOURCES: [&str; 5] = ["attention", "cross_entropy", "device", "optimizer", "recomputation"];
+const SOURCES: [&str; 6] = ["attention", "cross_entropy", "device", "dropout", "optimizer", "recomputation"];
 
 fn main() {
     println!("cargo:rerun-if-env-changed=LIBTORCH");
@@ -16,8 +16,12 @@ fn main() {
     cc::Build::new()
         .cpp(true)
         .std("c++17")
+        .opt_level(3)
+        // libtorch's own threads: its `parallel_for` is compiled in here, and shares its OpenMP.
+        .flag("-fopenmp")
         .flag_if_supported("-Wno-unused-parameter")
         .include(libtorch.join("include"))
         .files(SOURCES.map(|name| format!("csrc/{name}.cpp")))
         .compile("longqa_native");
+    println!("cargo:rustc-link-lib=gomp");
 }

@@ -263,6 +263,28 @@ pub fn drop_gradient(parameter: &Tensor) -> Result<(), TchError> {
     checked(unsafe { longqa_drop_gradient(parameter.as_ptr()) })
 }
 
+/// `x` (on a CPU, f32 or half precision) with each element dropped with `probability`, the others scaled to
+/// make up for it. One number is drawn from libtorch's generator. See `csrc/dropout.cpp`.
+pub fn dropout(x: &Tensor, probability: f64) -> Result<Tensor, TchError> {
+    let mut result = ptr::null_mut();
+    // SAFETY: the pointer comes from a tensor borrowed for the whole call; without an error `result` is a
+    // new tensor that nobody else owns.
+    unsafe {
+        checked(longqa_dropout(x.as_ptr(), probability, &mut result))?;
+        Ok(Tensor::from_ptr(result))
+    }
+}
+
+/// [`dropout`] of the softmax of `scores` over the last dimension, computed in f32, in the scores' kind.
+pub fn softmax_dropout(scores: &Tensor, probability: f64) -> Result<Tensor, TchError> {
+    let mut result = ptr::null_mut();
+    // SAFETY: as for `dropout`.
+    unsafe {
+        checked(longqa_softmax_dropout(scores.as_ptr(), probability, &mut result))?;
+        Ok(Tensor::from_ptr(result))
+    }
+}
+
 /// Sequences laid end to end.
 #[derive(Debug)]
 pub struct Stretch {
@@ -475,6 +497,12 @@ unsafe extern "C" {
         gradient_divisor: *const C_tensor,
         skip: *const C_tensor,
         settings: *const AdamWStep,
+    ) -> *mut c_char;
+    fn longqa_dropout(x: *const C_tensor, probability: f64, result: *mut *mut C_tensor) -> *mut c_char;
+    fn longqa_softmax_dropout(
+        scores: *const C_tensor,
+        probability: f64,
+        result: *mut *mut C_tensor,
     ) -> *mut c_char;
     fn longqa_packed_attention(
         query: *const C_tensor,

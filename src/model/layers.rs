@@ -133,10 +133,80 @@ pub(super) fn dropout(x: Tensor, probability: f64) -> Result<Tensor, TchError> {
     if probability == 0.0 {
         return Ok(x);
     }
-    let train = true;
     match x.device() {
-        // `dropout` itself keeps a mask of floats on the CPU; this one keeps a mask of bytes.
-        Device::Cpu => Ok(x.f_native_dropout(probability, train)?.0),
-        _ => x.f_dropout(probability, train),
+        Device::Cpu => native::dropout(&x, probability),
+        _ => x.f_dropout(probability, true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KINDS: [(Kind, f64); 3] = [(Kind::Float, 2e-6), (Kind::BFloat16, 1e-2), (Kind::Half, 1e-3)];
+
+    /// Numbers of order one, of which none is 0; 37 to a row, so that no row is a whole number of lanes.
+    fn numbers(kind: Kind) -> Tensor {
+        let numbers = Tensor::arange(500 * 37, (Kind::Float, Device::Cpu)).view([500, 37]);
+        ((&numbers * &numbers * 0.37).sin() * 1.5 + 2.0).to_kind(kind).set_requires_grad(true)
+    }
+
+    fn gradient(result: &Tensor, of: &Tensor) -> Tensor {
+        let weights = Tensor::arange(result.numel() as i64, (Kind::Float, Device::Cpu)).cos();
+        let sum = (result.to_kind(Kind::Float).flatten(0, -1) * weights).sum(Kind::Float);
+        Tensor::run_backward(&[sum], &[of], false, false).remove(0).to_kind(Kind::Float)
+    }
+
+    fn assert_near(ours: &Tensor, theirs: &Tensor, bound: f64) {
+        let error = (ours - theirs).norm().double_value(&[]) / theirs.norm().double_value(&[]);
+        assert!(error < bound, "{error}, at most {bound}");
+    }
+
+    #[test]
+    fn dropout_keeps_its_share_and_its_gradient_drops_the_same() {
+        for (kind, bound) in KINDS {
+            let x = numbers(kind);
+            tch::manual_seed(3);
+            let dropped = dropout(x.shallow_clone(), 0.3).unwrap();
+            let kept = dropped.not_equal(0.0);
+            let share = kept.to_kind(Kind::Double).mean(Kind::Double).double_value(&[]);
+            // Five standard deviations of 18,500 draws.
+            assert!((share - 0.7).abs() < 0.017, "{share}");
+            let columns = kept.to_kind(Kind::Double).mean_dim(0, false, Kind::Double);
+            assert!(columns.min().double_value(&[]) > 0.6 && columns.max().double_value(&[]) < 0.8);
+            let factor = kept.to_kind(Kind::Float) / 0.7;
+            assert_near(&dropped.to_kind(Kind::Float), &(x.detach().to_kind(Kind::Float) * &factor), bound);
+            let x2 = numbers(Kind::Float);
+            assert_near(&gradient(&dropped, &x), &gradient(&(&x2 * &factor), &x2), bound);
+
+            tch::manual_seed(3);
+            assert_eq!(dropout(x.shallow_clone(), 0.3).unwrap(), dropped);
+            assert_ne!(dropout(x, 0.3).unwrap(), dropped);
+        }
+    }
+
+    #[test]
+    fn dropout_behind_a_softmax_is_both_one_after_the_other() {
+        for (kind, bound) in KINDS {
+            let scores = numbers(kind);
+            let kept = native::softmax_dropout(&scores, 0.3).unwrap();
+            assert_eq!(kept.kind(), kind);
+            let factor = kept.not_equal(0.0).to_kind(Kind::Float) / 0.7;
+            // From the same numbers, rounded alike.
+            let exact = scores.detach().to_kind(Kind::Float).copy().set_requires_grad(true);
+            let both = exact.softmax(-1, Kind::Float) * &factor;
+            assert_near(&kept.to_kind(Kind::Float), &both, bound);
+            assert_near(&gradient(&kept, &scores), &gradient(&both, &exact), bound);
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_stays_so() {
+        let scores = Tensor::from_slice(&[1.0f32, f32::NAN, -1e30, 2.0]).view([1, 4]);
+        let kept = native::softmax_dropout(&scores, 1e-9).unwrap();
+        assert!(bool::try_from(kept.isnan().any()).unwrap());
+        let hidden = Tensor::from_slice(&[1.0f32, -1e30, 2.0]).view([1, 3]);
+        let kept = native::softmax_dropout(&hidden, 1e-9).unwrap();
+        assert_eq!(kept.double_value(&[0, 1]), 0.0);
     }
 }

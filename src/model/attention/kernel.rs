@@ -2,7 +2,7 @@
 
 use tch::{Device, Kind, TchError, Tensor};
 
-use super::super::layers;
+use crate::native;
 
 /// The score added where a key must not be seen. Finite, so that a query that sees no key at all
 /// gives numbers (to be thrown away) and not NaN, which would survive in gradients; far below any
@@ -47,9 +47,8 @@ pub(super) fn attend(
     )
 }
 
-/// libtorch's fused kernel for CPUs knows no dropout, and what it falls back to walks over the
-/// scores several times more than needed, guarding against rows without a key; our masks are
-/// finite, so a plain softmax does.
+/// libtorch's fused kernel for CPUs knows no dropout, and what it falls back to walks over the scores
+/// several times more than needed.
 fn attend_with_dropout(
     query: &Tensor,
     key: &Tensor,
@@ -64,7 +63,5 @@ fn attend_with_dropout(
         // In place: the product's own gradient does not need the product.
         let _same = scores.f_add_(mask)?;
     }
-    let probabilities = scores.f_softmax(-1, Kind::Float)?.f_to_kind(value.kind())?;
-    drop(scores);
-    layers::dropout(probabilities, dropout)?.f_matmul(value)
+    native::softmax_dropout(&scores, dropout)?.f_matmul(value)
 }
