@@ -35,7 +35,7 @@ fn train_step(criterion: &mut Criterion) {
     for (name, precision) in [("float32", Precision::Float32), ("bfloat16", Precision::BFloat16)] {
         let model =
             MaskedLm::from_seed(config.clone(), Seed(1), Device::Cpu).unwrap().with_precision(precision);
-        let mut optimizer = AdamW::new(model.parameters(), &Optimization::default());
+        let mut optimizer = AdamW::new(model.parameters(), &Optimization::default()).unwrap();
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 model.loss_sum(&batch, &masked, Mode::Train).unwrap().backward();

@@ -12,7 +12,6 @@
 
 #include "longqa.h"
 
-#include <ATen/Context.h>
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -103,26 +102,8 @@ Result forward_on_cuda(const Tensor &query, const Stretch &queries, const Keys &
   return {out, log_sum, random, unused};
 }
 
-// Where the program asked for deterministic algorithms, flash attention's backward pass uses its own only
-// if operators without one are errors, not warnings.
-class DeterministicHere {
-public:
-  DeterministicHere() : warns_(at::globalContext().deterministicAlgorithmsWarnOnly()) { set(false); }
-  ~DeterministicHere() { set(warns_); }
-  DeterministicHere(const DeterministicHere &) = delete;
-  DeterministicHere &operator=(const DeterministicHere &) = delete;
-
-private:
-  static void set(bool warns) {
-    auto &context = at::globalContext();
-    context.setDeterministicAlgorithms(context.deterministicAlgorithms(), warns);
-  }
-  bool warns_;
-};
-
 Gradients backward_on_cuda(const Tensor &gradient, const Tensor &query, const Stretch &queries,
                            const Keys &keys, const Result &whole, const Result &part, double dropout) {
-  DeterministicHere here;
   auto [d_query, d_key, d_value] = at::_flash_attention_backward(
       gradient, query, keys.key, keys.value, whole.out, whole.log_sum, queries.offsets,
       keys.stretch.offsets, queries.longest, keys.stretch.longest, dropout, /*is_causal=*/false,

@@ -150,7 +150,7 @@ char *longqa_use_gpu(int32_t number) {
   return guarded([&] {
     at::globalContext().lazyInitDevice(c10::kCUDA);
     at::accelerator::setDeviceIndex(index(number));
-    at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
+    at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
     at::globalContext().setDeterministicFillUninitializedMemory(false);
   });
 }

@@ -136,7 +136,7 @@ pub fn open_library(path: &Path) -> Result<(), String> {
 }
 
 /// Starts CUDA in libtorch, whose CUDA half must have been opened, with `gpu` as this thread's GPU, and
-/// from now on with deterministic algorithms wherever libtorch has them; it warns where not.
+/// from now on with deterministic algorithms wherever libtorch has them; an operator that has none is an error.
 pub fn use_gpu(gpu: usize) -> Result<(), TchError> {
     // SAFETY: it takes any number, and the C++ side catches every exception.
     checked(unsafe { longqa_use_gpu(gpu as i32) })

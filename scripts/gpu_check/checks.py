@@ -188,9 +188,10 @@ def curves(session):
                             f"loss {curve[0]:.3f} to {curve[-1]:.3f} in {steps} steps")
             expected = curve
         else:
-            apart = [abs(ours - theirs) for ours, theirs in zip(curve, expected)]
-            mean, bound = sum(apart) / steps, CURVE_BOUND[precision]
-            session.require(f"{device} {precision} beside the CPU's float32", mean <= bound,
+            # A step that overflowed in float16 was skipped, and has no loss.
+            apart = [abs(ours - theirs) for ours, theirs in zip(curve, expected) if ours is not None]
+            mean, bound = sum(apart) / max(1, len(apart)), CURVE_BOUND[precision]
+            session.require(f"{device} {precision} beside the CPU's float32", mean <= bound and 2 * len(apart) > steps,
                             f"mean difference {mean:.5f} (bound {bound}), largest {max(apart):.5f}")
     rows = [{"step": step} | {name: curve[step - 1] for name, curve in found.items()} for step in range(1, steps + 1)]
     programs.write_csv(session.out / "curves.csv", rows)

@@ -80,11 +80,15 @@ impl Command {
     /// The device to open before anything else: that asked for where a network is run, else the CPU.
     fn device(&self, asked: Choice) -> Choice {
         match self {
-            Self::Ask(_) | Self::Bench(_) | Self::Finetune(_) | Self::Predict(_) | Self::Pretrain(_) => asked,
+            Self::Bench(args) if args.needs_device() => asked,
+            Self::Ask(_) | Self::Finetune(_) | Self::Predict(_) | Self::Pretrain(_) => asked,
             Self::Reproduce(args) if !args.plan => asked,
-            Self::Reproduce(_) | Self::Convert(_) | Self::Env(_) | Self::Fetch(_) | Self::Lock(_) => {
-                Choice::Cpu
-            }
+            Self::Bench(_)
+            | Self::Reproduce(_)
+            | Self::Convert(_)
+            | Self::Env(_)
+            | Self::Fetch(_)
+            | Self::Lock(_) => Choice::Cpu,
             Self::Score(_) | Self::Report(_) | Self::Status(_) => Choice::Cpu,
         }
     }

@@ -13,6 +13,7 @@ use crate::qa::predict::{PREDICT_KEYS, PredictSettings};
 use crate::random::Seed;
 use crate::text::TextError;
 use crate::train::TrainError;
+use crate::train::micro_batch::MicroBatch;
 use crate::train::settings::{FinetuneSettings, PRECISION_KEY, PretrainSettings};
 
 impl Experiment {
@@ -95,6 +96,11 @@ impl Experiment {
         let shared = ("pretrain", &self.pretrain);
         let settings: PretrainSettings = self.settings(&[shared, (section.as_str(), table)])?;
         self.checked(&section, settings.validate())?;
+        if settings.micro_batch == MicroBatch::Auto {
+            // A stage is its settings, and dropout depends on the division that one GPU's memory gives.
+            let expected = "fixed: a stage must not depend on the memory of the GPU that computes it";
+            return Err(self.wrong(&format!("{section}.micro_batch"), expected, "auto".to_owned()));
+        }
         Ok(settings)
     }
 

@@ -22,7 +22,7 @@ mod question_input;
 mod recomputation;
 #[cfg(test)]
 mod testing;
-mod vocabulary_loss;
+pub(crate) mod vocabulary_loss;
 pub mod weights;
 
 pub(crate) use batch::upload;

@@ -13,7 +13,7 @@ use crate::native::{self, Vocabulary};
 
 /// The sum over the rows of −ln of the probability that softmax(`hidden` · weightᵀ + bias) gives to
 /// the row's label: `[rows, width]` and `[rows]` to `[]`, f32. Its backward pass can be made once.
-pub(super) fn sum(
+pub(crate) fn sum(
     hidden: &Tensor,
     vocabulary: &Vocabulary,
     labels: &Tensor,

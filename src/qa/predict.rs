@@ -11,9 +11,9 @@ use crate::corpus::{QaDataset, Task};
 use crate::interrupt::Interrupt;
 use crate::model::{Batch, GlobalPolicy, Head, Mode, Precision, QuestionAnswering};
 use crate::text::documents::{self, DocumentSettings};
+use crate::text::passes::passes;
 use crate::text::windows::{self, WINDOW_KEYS, Window};
 use crate::text::{Case, Protocol, Slices, TokenId, Tokenizer, WindowSettings, truncated};
-use crate::train::passes::passes;
 use crate::train::settings::{DOCUMENT_KEYS, PRECISION_KEY, PROTOCOL_KEYS, concat_keys};
 
 /// How questions are answered: windows, then span decoding over all of them. The fields are described

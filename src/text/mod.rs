@@ -21,6 +21,7 @@ pub mod masking;
 mod memo;
 mod offsets;
 mod old_offsets;
+pub(crate) mod passes;
 mod pieces;
 pub mod protocol;
 mod seams;

@@ -5,6 +5,7 @@
 
 use tokenizers::{
     NormalizedString, Normalizer, NormalizerWrapper, PreTokenizerWrapper, Tokenizer as Library,
+    pre_tokenizers::metaspace::PrependScheme,
 };
 
 /// Whether a text can be cut before the second of these three bytes: a space before a visible ASCII
@@ -34,7 +35,10 @@ pub(super) fn hold_for(tokenizer: &Library) -> bool {
         (None, Some(PreTokenizerWrapper::ByteLevel(bytes))) => bytes.use_regex && !bytes.add_prefix_space,
         (Some(normalizer), Some(PreTokenizerWrapper::Sequence(steps))) => {
             use PreTokenizerWrapper::{Metaspace, WhitespaceSplit};
-            goes_by_grapheme(normalizer) && matches!(steps.as_ref(), [WhitespaceSplit(_), Metaspace(_)])
+            // A mark at the beginning of a text alone would be one at each word that is cut from it.
+            let marks_alike = |scheme| scheme != PrependScheme::First;
+            goes_by_grapheme(normalizer)
+                && matches!(steps.as_ref(), [WhitespaceSplit(_), Metaspace(metaspace)] if marks_alike(metaspace.prepend_scheme))
         }
         _ => false,
     };

@@ -9,13 +9,13 @@ use tch::Tensor;
 
 use super::TrainError;
 use super::order::Batches;
-use super::passes::passes;
 use super::run::{Backward, Objective, Step};
 use super::settings::FinetuneSettings;
 use crate::interrupt::Interrupt;
 use crate::model::{Batch, Config, GlobalPolicy, Parameters, QuestionAnswering, upload};
 use crate::text::DocumentFile;
 use crate::text::documents::Example;
+use crate::text::passes::passes;
 
 /// Whole documents of one forward pass and the answers in them, on the host.
 #[derive(Debug)]
@@ -128,7 +128,7 @@ pub fn or_loss_sum(logits: &Tensor, right: &Tensor, rows_of_documents: &[i64]) -
     let norm = |document: &Tensor| document.f_logsumexp([0, 1], false); // []
     let mut sum = Tensor::f_zeros([], (logits.kind(), logits.device()))?;
     for (all, right) in all.iter().zip(&right) {
-        sum = sum.f_add(&(norm(all)? - norm(right)?))?;
+        sum = sum.f_add(&(norm(all)?.f_sub(&norm(right)?)?))?;
     }
     Ok(sum)
 }

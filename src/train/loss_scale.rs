@@ -5,7 +5,7 @@
 //! it halves whenever a gradient overflows, and doubles after 2000 steps without overflow. It never
 //! leaves the device.
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use super::TrainError;
 use crate::model::weights::Weights;
@@ -28,11 +28,11 @@ pub(super) struct LossScale {
 }
 
 impl LossScale {
-    pub(super) fn new(device: Device) -> Self {
-        Self {
-            factor: Tensor::full([], INITIAL, (Kind::Float, device)),
-            good_steps: Tensor::zeros([], (Kind::Int, device)),
-        }
+    pub(super) fn new(device: Device) -> Result<Self, TchError> {
+        Ok(Self {
+            factor: Tensor::f_full([], INITIAL, (Kind::Float, device))?,
+            good_steps: Tensor::f_zeros([], (Kind::Int, device))?,
+        })
     }
 
     pub(super) fn factor(&self) -> &Tensor {
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn the_scale_halves_on_an_overflow_and_doubles_after_two_thousand_good_steps() {
-        let mut scale = LossScale::new(Device::Cpu);
+        let mut scale = LossScale::new(Device::Cpu).unwrap();
         let [good, bad] = [0f32, 1.0].map(Tensor::from);
         let mut after = |steps: u32, overflowed: &Tensor| {
             (0..steps).for_each(|_| scale.update(overflowed).unwrap());

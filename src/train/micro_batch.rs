@@ -105,7 +105,7 @@ pub fn search<O: Objective>(
         return Ok(fixed);
     };
     // The moments take their memory through the whole run.
-    let _moments = AdamW::new(objective.parameters(), settings);
+    let _moments = AdamW::new(objective.parameters(), settings)?;
     let found = largest_that_fits(settings.batch_size(), |size| {
         let Some(pass) = first_pass(settings.in_passes_of(size))? else { return Ok(true) };
         let fits = match try_pass(objective, &pass, gpu) {
@@ -151,9 +151,11 @@ fn try_pass<O: Objective>(objective: &O, pass: &O::MicroBatch, gpu: usize) -> Re
     (0..2).try_for_each(|_| objective.learn(pass, &mut |loss| Ok(loss.f_backward()?)))
 }
 
-/// CUDA's allocator has no error of its own in `tch`, only these words.
+/// CUDA's allocator, and cuBLAS where nothing is left for its workspace, have no errors of their own in `tch`,
+/// only these words.
 fn is_out_of_memory(error: &TrainError) -> bool {
-    error.to_string().contains("out of memory")
+    let words = error.to_string();
+    ["out of memory", "CUBLAS_STATUS_ALLOC_FAILED"].iter().any(|said| words.contains(said))
 }
 
 #[cfg(test)]

@@ -152,13 +152,14 @@ impl Objective for MlmObjective {
             return Ok(Vec::new());
         }
         let device = self.parameters().device();
-        let mut sum = Tensor::zeros([], (Kind::Double, device));
+        let mut sum = Tensor::f_zeros([], (Kind::Double, device))?;
         for micro_batch in self.evaluation.iter().filter(|batch| batch.terms() > 0) {
             interrupt.check()?;
             let MlmMicroBatch { batch, masked } = micro_batch.to_device(device)?;
-            sum += tch::no_grad(|| self.model.loss_sum(&batch, &masked, Mode::Evaluate))?;
+            let loss = tch::no_grad(|| self.model.loss_sum(&batch, &masked, Mode::Evaluate))?;
+            let _same = sum.f_add_(&loss)?;
         }
-        let loss = sum.double_value(&[]) / terms as f64;
+        let loss = sum.f_double_value(&[])? / terms as f64;
         Ok(vec![("eval_loss", loss), ("bits_per_character", loss / LN_2)])
     }
 }

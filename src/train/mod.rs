@@ -15,7 +15,6 @@ pub mod micro_batch;
 pub mod mlm;
 mod optimizer;
 mod order;
-pub(crate) mod passes;
 pub mod pretrain;
 pub mod run;
 pub mod schedule;

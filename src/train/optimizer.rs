@@ -5,7 +5,7 @@
 //! finite leaves weights and moments as they were. In float16 the loss is scaled; the kernel divides
 //! gradients by the scale and the clipping at once.
 
-use tch::{Kind, Tensor};
+use tch::{Kind, TchError, Tensor};
 
 use super::TrainError;
 use super::loss_scale::LossScale;
@@ -48,31 +48,34 @@ impl Decay {
 
 impl AdamW {
     /// Fresh moments for every parameter.
-    pub fn new(parameters: &Parameters, settings: &Optimization) -> Self {
-        let slots: Vec<_> = parameters
-            .iter()
-            .map(|(name, parameter)| Slot {
+    ///
+    /// # Errors
+    /// libtorch's: the device has no memory for them.
+    pub fn new(parameters: &Parameters, settings: &Optimization) -> Result<Self, TrainError> {
+        let slot = |(name, parameter): (&str, &Tensor)| {
+            Ok(Slot {
                 name: name.to_owned(),
                 parameter: parameter.shallow_clone(),
-                mean: parameter.zeros_like().detach(),
-                square: parameter.zeros_like().detach(),
+                mean: parameter.f_zeros_like()?.f_detach()?,
+                square: parameter.f_zeros_like()?.f_detach()?,
                 decay: Decay::of(name),
             })
-            .collect();
+        };
+        let slots = parameters.iter().map(slot).collect::<Result<Vec<_>, TchError>>()?;
         let device = slots.first().map_or(tch::Device::Cpu, |slot| slot.parameter.device());
-        let loss_scale = (settings.precision == Precision::Float16).then(|| LossScale::new(device));
-        Self {
+        let is_scaled = settings.precision == Precision::Float16;
+        Ok(Self {
             slots,
-            steps: Tensor::zeros([], (Kind::Float, device)),
-            loss_scale,
+            steps: Tensor::f_zeros([], (Kind::Float, device))?,
+            loss_scale: is_scaled.then(|| LossScale::new(device)).transpose()?,
             settings: settings.clone(),
-        }
+        })
     }
 
     /// Adds the gradients of `loss`, `[]` f32, to those that the next step is made of.
     pub fn backward(&self, loss: &Tensor) -> Result<(), TrainError> {
         match &self.loss_scale {
-            Some(scale) => (loss * scale.factor()).f_backward()?,
+            Some(scale) => loss.f_mul(scale.factor())?.f_backward()?,
             None => loss.f_backward()?,
         }
         Ok(())
@@ -90,16 +93,17 @@ impl AdamW {
         let gradients: Vec<_> = self.slots.iter().map(|slot| slot.parameter.grad()).collect();
         let defined: Vec<_> = gradients.iter().filter(|gradient| gradient.defined()).collect();
         let norm = native::gradient_norm(&defined)?;
-        let skip = norm.isfinite().logical_not().to_kind(Kind::Float);
-        self.steps += 1.0 - &skip;
+        let is_finite = norm.f_isfinite()?;
+        let skip = is_finite.f_logical_not()?.f_to_kind(Kind::Float)?;
+        let _same = self.steps.f_add_(&is_finite)?;
         let (norm, divisor) = match self.loss_scale() {
             Some(scale) => {
-                let norm = norm / scale;
-                let divisor = self.clipping(&norm) * scale;
+                let norm = norm.f_div(scale)?;
+                let divisor = self.clipping(&norm)?.f_mul(scale)?;
                 (norm, divisor)
             }
             None => {
-                let divisor = self.clipping(&norm);
+                let divisor = self.clipping(&norm)?;
                 (norm, divisor)
             }
         };
@@ -117,10 +121,10 @@ impl AdamW {
 
     /// What gradients are divided by so that their norm is at most `max_grad_norm`, as
     /// `torch.nn.utils.clip_grad_norm_` does it.
-    fn clipping(&self, norm: &Tensor) -> Tensor {
+    fn clipping(&self, norm: &Tensor) -> Result<Tensor, TchError> {
         match self.settings.max_grad_norm {
-            0.0 => norm.ones_like(),
-            largest => ((norm + 1e-6) / largest).clamp_min(1.0),
+            0.0 => norm.f_ones_like(),
+            largest => norm.f_add_scalar(1e-6)?.f_div_scalar(largest)?.f_clamp_min(1.0),
         }
     }
 
@@ -250,7 +254,7 @@ mod tests {
         let settings = Optimization { weight_decay: 0.5, max_grad_norm: 0.1, ..Optimization::default() };
         let rate = 0.01;
         let model = model();
-        let mut optimizer = AdamW::new(model.parameters(), &settings);
+        let mut optimizer = AdamW::new(model.parameters(), &settings).unwrap();
         let names = ["roberta.embeddings.LayerNorm.weight", "lm_head.dense.weight", "lm_head.bias"];
         let before: Vec<_> = names.map(|name| values(model.parameters().get(name).unwrap())).into();
         let (mut gradients, mut divisors) = (vec![vec![]; names.len()], vec![]);
@@ -277,7 +281,7 @@ mod tests {
         let after_a_step = |precision| {
             let settings = Optimization { precision, max_grad_norm: 0.1, ..Optimization::default() };
             let model = model();
-            let mut optimizer = AdamW::new(model.parameters(), &settings);
+            let mut optimizer = AdamW::new(model.parameters(), &settings).unwrap();
             optimizer.backward(&loss(&model)).unwrap();
             let norm = optimizer.step(0.01).unwrap().double_value(&[]);
             (norm, model.parameters().iter().map(|(_, tensor)| values(tensor)).collect::<Vec<_>>())
@@ -290,7 +294,7 @@ mod tests {
     fn losses(precision: Precision, taken: usize) -> (Vec<f64>, usize) {
         let settings = Optimization { precision, ..Optimization::default() };
         let model = model().with_precision(precision);
-        let mut optimizer = AdamW::new(model.parameters(), &settings);
+        let mut optimizer = AdamW::new(model.parameters(), &settings).unwrap();
         if let Some(scale) = optimizer.loss_scale() {
             let _same = scale.shallow_clone().fill_(2f64.powi(40));
         }
@@ -322,7 +326,7 @@ mod tests {
     #[test]
     fn a_step_without_finite_gradient_changes_neither_weights_nor_moments() {
         let model = model();
-        let mut optimizer = AdamW::new(model.parameters(), &Optimization::default());
+        let mut optimizer = AdamW::new(model.parameters(), &Optimization::default()).unwrap();
         optimizer.backward(&loss(&model)).unwrap();
         let _norm = optimizer.step(0.01).unwrap();
         let state = |optimizer: &AdamW| {

@@ -117,7 +117,7 @@ pub fn run<O: Objective>(
     };
     durable::remove_leftovers(work)?;
     let checkpoints = Checkpoints::new(work, settings.save_total_limit, plan.identity);
-    let mut optimizer = AdamW::new(objective.parameters(), settings);
+    let mut optimizer = AdamW::new(objective.parameters(), settings)?;
     let resumed = checkpoints.restore_latest(objective.parameters(), &optimizer)?;
     if let Some(state) = &resumed {
         (session.observe)(&Event::Resumed { step: state.step });
@@ -197,15 +197,15 @@ fn accumulate<O: Objective>(
     settings: &Optimization,
     number: u64,
 ) -> Result<Tensor, TrainError> {
-    let mut total = Tensor::zeros([], (Kind::Float, objective.parameters().device()));
+    let mut total = Tensor::f_zeros([], (Kind::Float, objective.parameters().device()))?;
     for (index, micro_batch) in step.micro_batches.iter().enumerate() {
         tch::manual_seed(settings.seed.for_libtorch(Purpose::Dropout, &[number, index as u64]));
         // A step of a few short blocks may have no masked token at all: its loss is 0, not 0 / 0.
         let terms = step.terms.max(1) as f64;
         objective.learn(micro_batch, &mut |sum| {
-            let loss = sum / terms;
+            let loss = sum.f_div_scalar(terms)?;
             optimizer.backward(&loss)?;
-            total += loss.detach();
+            let _same = total.f_add_(&loss.f_detach()?)?;
             Ok(())
         })?;
     }

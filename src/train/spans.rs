@@ -9,11 +9,11 @@ use tch::{TchError, Tensor};
 
 use super::TrainError;
 use super::order::Batches;
-use super::passes::passes;
 use super::run::{Backward, Objective, Step};
 use super::settings::FinetuneSettings;
 use crate::interrupt::Interrupt;
 use crate::model::{Batch, Config, GlobalPolicy, Parameters, QuestionAnswering, upload};
+use crate::text::passes::passes;
 use crate::text::{TokenId, Truncated, Window};
 
 /// A label that nothing is learned from; cross-entropy's own name for it.

@@ -23,6 +23,16 @@ enum Subject {
     TrainStep(train_step::TrainStep),
 }
 
+impl Args {
+    /// Whether it computes with tensors.
+    pub fn needs_device(&self) -> bool {
+        match self.subject {
+            Subject::Parity(_) | Subject::TrainStep(_) => true,
+            Subject::Tokenize(_) => false,
+        }
+    }
+}
+
 /// Runs the bench that is asked for.
 pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     match args.subject {

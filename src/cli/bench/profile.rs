@@ -6,7 +6,8 @@ use tch::{Device, Kind, Tensor};
 
 use super::ceiling::{Spread, synchronize};
 use crate::model::attention::{Backend, GlobalProjected, Projected};
-use crate::model::{Batch, Config, MaskedPositions, Precision};
+use crate::model::{Batch, Config, MaskedPositions, Precision, vocabulary_loss};
+use crate::native::Vocabulary;
 
 /// What a step is made of.
 pub struct Parts<'a> {
@@ -24,8 +25,7 @@ impl Parts<'_> {
         Ok(vec![
             ("linear layers", self.linear_layers()?),
             ("attention core", self.attention()?),
-            ("head's product", self.head()?),
-            ("loss", self.loss()?),
+            ("head's product and loss", self.head_and_loss()?),
         ])
     }
 
@@ -49,11 +49,6 @@ impl Parts<'_> {
             Ok(product(attended)? + product(up)? + product(down)?)
         };
         Ok(layers * projections + (layers - 1.0) * after(tokens)? + after(masked)?)
-    }
-
-    fn head(&self) -> anyhow::Result<f64> {
-        let &Config { hidden_size: width, vocab_size: words, .. } = self.config;
-        self.product(self.masked.len(), width, words)
     }
 
     /// A linear layer's products: forward, the inputs' gradient, the weights'.
@@ -97,17 +92,16 @@ impl Parts<'_> {
         Ok(seconds * self.config.num_hidden_layers as f64)
     }
 
-    fn loss(&self) -> anyhow::Result<f64> {
-        let logits = self.random(&[self.masked.len(), self.config.vocab_size])?.f_set_requires_grad(true)?;
+    fn head_and_loss(&self) -> anyhow::Result<f64> {
+        let &Config { hidden_size: width, vocab_size: words, .. } = self.config;
+        let leaf =
+            |shape: &[i64]| Tensor::f_randn(shape, (Kind::Float, self.device()))?.f_set_requires_grad(true);
+        let (hidden, weight, bias) =
+            (leaf(&[self.masked.len(), width])?, leaf(&[words, width])?, leaf(&[words])?);
+        let vocabulary = Vocabulary { weight: &weight, bias: &bias };
         self.median(|| {
-            let loss = logits.f_to_kind(Kind::Float)?.f_cross_entropy_loss(
-                &self.masked.labels,
-                None::<Tensor>,
-                tch::Reduction::Sum,
-                -100,
-                0.0,
-            )?;
-            let _gradient = Tensor::f_run_backward(&[loss], &[&logits], false, false)?;
+            let loss = vocabulary_loss::sum(&hidden, &vocabulary, &self.masked.labels, self.precision)?;
+            let _gradients = Tensor::f_run_backward(&[loss], &[&hidden, &weight, &bias], false, false)?;
             Ok(())
         })
     }

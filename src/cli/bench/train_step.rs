@@ -231,7 +231,7 @@ impl TrainStep {
         let model = MaskedLm::from_seed(self.config(), SEED, device)?;
         let model = model.with_precision(self.precision).with_backend(backend);
         let settings = Optimization { precision: self.precision, ..Optimization::default() };
-        let optimizer = AdamW::new(model.parameters(), &settings);
+        let optimizer = AdamW::new(model.parameters(), &settings)?;
         let (batch, masked) = self.data(device)?;
         let norm = Tensor::f_zeros([], (Kind::Float, device))?;
         Ok(Training { model, optimizer, batch, masked, norm })

@@ -51,6 +51,11 @@ fn names_that_refer_to_nothing_are_reported_with_the_nearest_that_would() {
             &["models.long.pretrain.model_max_length", "at most 1024"],
         ),
         ("max_steps = 10", "max_steps = 0", &["models.long.pretrain.max_steps", "at least 1"]),
+        (
+            "max_steps = 10",
+            "max_steps = 10, micro_batch = \"auto\"",
+            &["models.long.pretrain.micro_batch", "expected fixed", "auto"],
+        ),
     ] {
         assert!(FILE.contains(from), "{from}");
         let message = bench.refusal(&FILE.replacen(from, to, 1));

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use super::super::{Batch, ModelError, Sequence};
-use super::{Attend, Blocks, Flash, Full, Projected};
+use super::{Attend, Blocks, Flash, Full, GlobalProjected, Projected};
 
 /// An implementation of both kinds of attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +19,16 @@ pub enum Backend {
 impl Backend {
     /// The fastest that `device` has for numbers of `kind` in heads of `head_dim`, found by trying.
     pub fn available(device: Device, kind: Kind, head_dim: i64) -> Self {
-        let has_flash = device.is_cuda() && flash_works(device, kind, head_dim).is_ok();
-        if has_flash { Backend::Flash } else { Backend::Blocks }
+        if !device.is_cuda() || !matches!(kind, Kind::Half | Kind::BFloat16) {
+            return Backend::Blocks;
+        }
+        match flash_works(device, kind, head_dim) {
+            Ok(()) => Backend::Flash,
+            Err(error) => {
+                tracing::warn!("no flash attention for {kind:?} with heads of {head_dim}: {error}");
+                Backend::Blocks
+            }
+        }
     }
 
     /// The plan for sliding attention with the given window, or for full attention.
@@ -48,12 +56,16 @@ impl fmt::Display for Backend {
     }
 }
 
-/// One head's window over a few tokens.
+/// One head's window over a few tokens of which one is global, forward and backward.
 fn flash_works(device: Device, kind: Kind, head_dim: i64) -> Result<(), ModelError> {
-    let row = Sequence { input_ids: vec![0; 8], global: vec![] };
+    let row = Sequence { input_ids: vec![0; 8], global: vec![0] };
     let batch = Batch::of_sequences(&[row], -1)?.to_device(device)?;
-    let zeros = Tensor::f_zeros([8, 1, head_dim], (kind, device))?;
-    let [query, key, value] = [(); 3].map(|()| zeros.shallow_clone());
-    let _result = Flash::new(&batch, Some(2)).attend(&Projected { query, key, value }, None, 0.0)?;
+    let zeros = |tokens: i64| -> Result<Tensor, TchError> {
+        Tensor::f_zeros([tokens, 1, head_dim], (kind, device))?.f_set_requires_grad(true)
+    };
+    let local = Projected { query: zeros(8)?, key: zeros(8)?, value: zeros(8)? };
+    let global = GlobalProjected { query: zeros(1)?, key: zeros(8)?, value: zeros(8)? };
+    let result = Flash::new(&batch, Some(2)).attend(&local, Some(&global), 0.0)?;
+    result.f_sum(Kind::Float)?.f_backward()?;
     Ok(())
 }
