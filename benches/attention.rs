@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use longqa::model::attention::{Attend, Blocks, Full, GlobalProjected, Projected};
-use longqa::model::{Batch, Sequence};
+use longqa::model::{Batch, Positions, Sequence};
 use tch::{Device, Kind, Tensor, no_grad};
 
 const WINDOW: i64 = 512;
@@ -19,8 +19,8 @@ const LENGTHS: [usize; 6] = [512, 1024, 2048, 4096, 8192, 16384];
 const NO_DROPOUT: f64 = 0.0;
 
 fn batch(length: usize, globals: usize) -> Batch {
-    let row = Sequence { input_ids: vec![5; length], global: (0..globals).collect() };
-    Batch::of_sequences(&[row], 1).expect("a row of real tokens")
+    let row = Sequence { input_ids: vec![5; length], global: (0..globals).collect(), second_segment: None };
+    Batch::of_sequences(&[row], Positions::FromZero).expect("a row of real tokens")
 }
 
 fn leaf(tokens: i64) -> Tensor {

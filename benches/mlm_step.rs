@@ -5,7 +5,8 @@
 #![allow(missing_docs)]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use longqa::model::{Batch, Config, MaskedLm, MaskedPositions, Mode, ModelType, Precision, Sequence};
+use longqa::model::families::LONGFORMER;
+use longqa::model::{Batch, Config, MaskedLm, MaskedPositions, Mode, Precision, Sequence};
 use longqa::random::Seed;
 use longqa::train::AdamW;
 use longqa::train::settings::Optimization;
@@ -22,12 +23,13 @@ fn train_step(criterion: &mut Criterion) {
         intermediate_size: 1024,
         max_position_embeddings: LENGTH + 2,
         attention_window: Some(vec![256; 2]),
-        ..Config::base(ModelType::Longformer)
+        ..Config::base(&LONGFORMER)
     };
     let ids: Vec<i64> = (0..LENGTH).map(|place| 4 + place * 7919 % 8000).collect();
     let places: Vec<i64> = (0..LENGTH).step_by(7).collect();
     let labels: Vec<i64> = places.iter().map(|&place| ids[place as usize]).collect();
-    let batch = Batch::of_sequences(&[Sequence { input_ids: ids, global: vec![] }], 1).unwrap();
+    let row = Sequence { input_ids: ids, global: vec![], second_segment: None };
+    let batch = Batch::of_sequences(&[row], config.positions()).unwrap();
     let masked = MaskedPositions::new(&places, &labels).unwrap();
 
     let mut group = criterion.benchmark_group("mlm-step");

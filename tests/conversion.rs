@@ -63,8 +63,8 @@ fn a_converted_model_is_what_the_recipe_makes_of_it() {
     let expected: BTreeMap<String, Tensor> =
         Tensor::read_safetensors(golden("converted.safetensors")).unwrap().into_iter().collect();
     let [ids, real, global] = ["input_ids", "attention_mask", "global_attention"].map(|name| &expected[name]);
-    let batch = support::model::batch(ids, real, global);
     let model = MaskedLm::load(&to, Device::Cpu).unwrap();
+    let batch = support::model::batch(model.config().positions(), ids, real, global, None);
     let hidden = model.hidden(&batch, Mode::Evaluate).unwrap();
     let of_padding = real.logical_not().unsqueeze(2);
     let expected = expected["hidden"].masked_fill(&of_padding, 0.0);
@@ -149,7 +149,7 @@ fn what_cannot_be_converted_is_named_and_nothing_is_written() {
         (
             &golden("longformer"),
             &[],
-            "model_type: expected roberta or xlm-roberta, found a longformer of 130",
+            "model_type: expected one of bert, roberta, xlm-roberta, found a longformer of 130",
         ),
         (&root.path().join("nowhere"), &[], "nowhere"),
     ];

@@ -4,7 +4,8 @@ use std::fs;
 
 use longqa::interrupt::Interrupt;
 use longqa::model::convert::{self, LongSettings};
-use longqa::model::{Config, MaskedLm, ModelType};
+use longqa::model::families::ROBERTA;
+use longqa::model::{Config, MaskedLm};
 use longqa::random::Seed;
 use longqa::text::{Tokenizer, blocks, train_tokenizer};
 use longqa::train::METRICS;
@@ -34,7 +35,7 @@ fn a_model_converted_to_65536_tokens_takes_a_training_step() {
         num_attention_heads: 1,
         intermediate_size: 32,
         max_position_embeddings: 66,
-        ..Config::base(ModelType::Roberta)
+        ..Config::base(&ROBERTA)
     };
     MaskedLm::from_seed(config, Seed(1), Device::Cpu).unwrap().save(&at("short")).unwrap();
     let long = LongSettings { max_position: LENGTH as i64, attention_window: 64 };

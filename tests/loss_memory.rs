@@ -3,7 +3,8 @@
 
 #![cfg(target_os = "linux")]
 
-use longqa::model::{Batch, Config, MaskedLm, MaskedPositions, Mode, ModelType, Sequence};
+use longqa::model::families::XLM_ROBERTA;
+use longqa::model::{Batch, Config, MaskedLm, MaskedPositions, Mode, Sequence};
 use longqa::random::Seed;
 use tch::Device;
 
@@ -23,11 +24,11 @@ fn the_logits_of_all_masked_tokens_are_never_held() {
         num_attention_heads: 1,
         intermediate_size: 8,
         max_position_embeddings: MASKED + 2,
-        ..Config::base(ModelType::XlmRoberta)
+        ..Config::base(&XLM_ROBERTA)
     };
     let model = MaskedLm::from_seed(config, Seed(1), Device::Cpu).unwrap();
-    let row = Sequence { input_ids: vec![5; MASKED as usize], global: vec![] };
-    let batch = Batch::of_sequences(&[row], 1).unwrap();
+    let row = Sequence { input_ids: vec![5; MASKED as usize], global: vec![], second_segment: None };
+    let batch = Batch::of_sequences(&[row], model.config().positions()).unwrap();
     let places: Vec<i64> = (0..MASKED).collect();
     let masked = MaskedPositions::new(&places, &places).unwrap();
     let before = peak();

@@ -9,7 +9,8 @@ use std::process::Command;
 
 use flate2::read::GzDecoder;
 use longqa::corpus::{Reading, Task, tydiqa};
-use longqa::model::{Config, MaskedLm, ModelType};
+use longqa::model::families::XLM_ROBERTA;
+use longqa::model::{Config, MaskedLm};
 use longqa::random::Seed;
 use longqa::text::{Tokenizer, WindowSettings, windows};
 use serde::Deserialize;
@@ -93,7 +94,7 @@ fn every_real_question_is_answered_scored_and_reported() {
         num_attention_heads: 2,
         intermediate_size: 16,
         max_position_embeddings: 386,
-        ..Config::base(ModelType::XlmRoberta)
+        ..Config::base(&XLM_ROBERTA)
     };
     MaskedLm::from_seed(config, Seed(1), Device::Cpu).unwrap().save(&model).unwrap();
     let archive = fs::File::open(mirror.join("triviaqa/triviaqa-sample.tgz")).unwrap();

@@ -1,17 +1,18 @@
 //! Recomputed activations give the bits of kept ones. A program of its own with one test, because
 //! libtorch's random generator is the process's.
 
+use longqa::model::families::{Family, LONGFORMER, ROBERTA};
 use longqa::model::{
-    Activations, Batch, Config, MaskedLm, MaskedPositions, ModelType, Parameters, Precision,
-    QuestionAnswering, Sequence, Tape,
+    Activations, Batch, Config, MaskedLm, MaskedPositions, Parameters, Precision, QuestionAnswering,
+    Sequence, Tape,
 };
 use longqa::random::Seed;
 use tch::{Device, Tensor};
 
 const GLOBALS: usize = 3;
 
-fn config(model_type: ModelType) -> Config {
-    let windows = (model_type == ModelType::Longformer).then(|| vec![8, 16, 8, 16]);
+fn config(model_type: &'static Family) -> Config {
+    let windows = (*model_type == LONGFORMER).then(|| vec![8, 16, 8, 16]);
     Config {
         vocab_size: 90,
         hidden_size: 32,
@@ -31,8 +32,9 @@ fn batch(config: &Config) -> Batch {
     let row = |length: i64| Sequence {
         input_ids: (0..length).map(|position| 2 + (position * position * 7 + length) % 80).collect(),
         global: (0..globals).collect(),
+        second_segment: None,
     };
-    Batch::of_sequences(&[row(50), row(23)], 1).unwrap()
+    Batch::of_sequences(&[row(50), row(23)], config.positions()).unwrap()
 }
 
 /// The losses of two passes with dropout, and the gradients that they left together, by name.
@@ -71,7 +73,7 @@ impl Learned {
 fn a_pass_that_computes_layers_anew_learns_the_same_bits() {
     tch::set_num_threads(1);
     let both = [Activations::Kept, Activations::Recomputed];
-    for model_type in [ModelType::Roberta, ModelType::Longformer] {
+    for model_type in [&ROBERTA, &LONGFORMER] {
         for precision in [Precision::Float32, Precision::BFloat16] {
             let config = config(model_type);
             let batch = batch(&config);

@@ -3,7 +3,8 @@
 
 #![cfg(target_os = "linux")]
 
-use longqa::model::{Activations, Batch, Config, MaskedLm, MaskedPositions, ModelType, Sequence};
+use longqa::model::families::LONGFORMER;
+use longqa::model::{Activations, Batch, Config, MaskedLm, MaskedPositions, Sequence};
 use longqa::random::Seed;
 use tch::Device;
 
@@ -25,10 +26,10 @@ fn a_pass_that_computes_layers_anew_holds_a_fraction() {
         intermediate_size: 4 * WIDTH,
         max_position_embeddings: TOKENS + 2,
         attention_window: Some(vec![64; LAYERS as usize]),
-        ..Config::base(ModelType::Longformer)
+        ..Config::base(&LONGFORMER)
     };
-    let row = Sequence { input_ids: vec![5; TOKENS as usize], global: vec![] };
-    let batch = Batch::of_sequences(&[row], 1).unwrap();
+    let row = Sequence { input_ids: vec![5; TOKENS as usize], global: vec![], second_segment: None };
+    let batch = Batch::of_sequences(&[row], config.positions()).unwrap();
     let masked = MaskedPositions::new(&[7, 9], &[7, 9]).unwrap();
     let model = MaskedLm::from_seed(config, Seed(1), Device::Cpu).unwrap();
     let grown_by = |model: &MaskedLm| {

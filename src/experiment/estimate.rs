@@ -8,8 +8,9 @@ use super::plan::Plan;
 use super::stage::{Input, Role, Stage, Work};
 use super::works::{Answering, Finetuning};
 use crate::corpus::{KeptQuestions, Reading, Task};
+use crate::model::families::ROBERTA;
 use crate::model::flops;
-use crate::model::{Attention, Config, ModelType};
+use crate::model::{Attention, Config};
 use crate::text::{Protocol, Slices};
 
 /// What one stage needs.
@@ -54,7 +55,7 @@ fn after(stage: &Stage, read: Option<Config>) -> Option<Config> {
 
 /// The sizes of the checkpoints in `datasets.lock`, which all are of base size.
 fn checkpoint(name: &str) -> Option<Config> {
-    let base = Config::base(ModelType::Roberta);
+    let base = Config::base(&ROBERTA);
     match name {
         "roberta-base" => Some(base),
         "xlm-roberta-base" => Some(Config { vocab_size: 250_002, ..base }),
@@ -282,7 +283,7 @@ mod tests {
             slices: Slices::First,
             max_document_length: 4096,
         };
-        let config = Config::base(ModelType::Roberta);
+        let config = Config::base(&ROBERTA);
         let tokens = |protocol| windows(protocol).tokens(&size, &config, &Reading::of(Task::Squad)).tokens;
         // 100 tokens of context fit; windows at 0, 80, 160 and 240 overlap in 20 each.
         assert_eq!(tokens(Protocol::Standard), 10.0 * (4.0 * 10.0 + 300.0 + 3.0 * 20.0));

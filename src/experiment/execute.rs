@@ -119,8 +119,8 @@ impl Local {
         let config = Config {
             vocab_size: i64::try_from(tokenizer.vocabulary_size())?,
             pad_token_id: special.pad.0.into(),
-            bos_token_id: special.bos.0.into(),
-            eos_token_id: special.eos.0.into(),
+            bos_token_id: Some(special.bos.0.into()),
+            eos_token_id: Some(special.eos.0.into()),
             ..settings.config()
         };
         let longest = usize::try_from(config.max_length())?;

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::settings_table::SettingsTable;
 use crate::corpus::miniature::MiniatureSettings;
+use crate::model::Config;
 use crate::model::convert::LongSettings;
-use crate::model::{Config, ModelType};
+use crate::model::families::ROBERTA;
 use crate::qa::predict::{PREDICT_KEYS, PredictSettings};
 use crate::random::Seed;
 
@@ -54,7 +55,7 @@ impl InitializeSettings {
             hidden_dropout_prob: self.hidden_dropout_prob,
             attention_probs_dropout_prob: self.attention_probs_dropout_prob,
             initializer_range: self.initializer_range,
-            ..Config::base(ModelType::Roberta)
+            ..Config::base(&ROBERTA)
         }
     }
 }

@@ -14,8 +14,53 @@ use crate::native::Stretch;
 pub struct Sequence {
     /// Token ids, without padding.
     pub input_ids: Vec<i64>,
-    /// Positions of the tokens with global attention, in any order; none for plain RoBERTa.
+    /// Positions of the tokens with global attention, in any order; none for a model without windows.
     pub global: Vec<usize>,
+    /// Where the second segment begins: from there on tokens are of type 1. None: all are of type 0.
+    pub second_segment: Option<usize>,
+}
+
+/// How tokens are numbered: which row of the position embedding each has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Positions {
+    /// 0, 1, 2, …, whatever the tokens are.
+    FromZero,
+    /// From the row after `padding_id`'s; a token that happens to be padding has padding's row and
+    /// takes no number.
+    After {
+        /// The model's padding.
+        padding_id: i64,
+    },
+}
+
+impl Positions {
+    /// The first token's row.
+    pub(super) fn first_row(self) -> i64 {
+        match self {
+            Positions::FromZero => 0,
+            Positions::After { padding_id } => padding_id + 1,
+        }
+    }
+
+    /// The row that padding has, which is no token's.
+    pub(super) fn padding_row(self) -> Option<i64> {
+        match self {
+            Positions::FromZero => None,
+            Positions::After { padding_id } => Some(padding_id),
+        }
+    }
+
+    /// The row of each of `tokens`, in order.
+    fn rows(self, tokens: &[i64]) -> impl Iterator<Item = i64> {
+        let mut next = self.first_row();
+        tokens.iter().map(move |id| match self.padding_row() {
+            Some(padding) if *id == padding => padding,
+            _ => {
+                next += 1;
+                next - 1
+            }
+        })
+    }
 }
 
 /// A batch of token sequences.
@@ -28,6 +73,8 @@ pub struct Batch {
     pub(super) input_ids: Tensor,
     /// Rows of the position embedding in packed order, `[tokens]`, i64.
     pub(super) position_ids: Tensor,
+    /// Segments in packed order, `[tokens]`, i64; none if there is but the first.
+    pub(super) token_types: Option<Tensor>,
     rows: Vec<Row>,
     globals: Option<Stretch>,
     others: Stretch,
@@ -44,14 +91,14 @@ pub struct Row {
 }
 
 impl Batch {
-    /// Lays `rows` end to end, in the CPU's memory. `padding_id` is the model's: RoBERTa numbers positions
-    /// from the row after its own, and gives none to a token that happens to be padding.
+    /// Lays `rows` end to end, in the CPU's memory, their tokens numbered as the model wants.
     ///
     /// # Errors
-    /// No row, a row without a token, a negative id, a global position outside its row.
-    pub fn of_sequences(rows: &[Sequence], padding_id: i64) -> Result<Self, ModelError> {
+    /// No row, a row without a token, a negative id, a global position or a segment outside its row.
+    pub fn of_sequences(rows: &[Sequence], positions: Positions) -> Result<Self, ModelError> {
         let tokens = rows.iter().map(|row| row.input_ids.len()).sum();
         let (mut input_ids, mut position_ids) = (Vec::with_capacity(tokens), Vec::with_capacity(tokens));
+        let mut token_types = Vec::with_capacity(tokens);
         let checked = rows.iter().map(Row::of_sequence).collect::<Result<Vec<_>, _>>()?;
         if checked.is_empty() {
             return Err(wrong("shape", "at least one row".into(), "none"));
@@ -59,16 +106,17 @@ impl Batch {
         for wanted in [Part::Globals, Part::Others] {
             for (row, sequence) in checked.iter().zip(rows) {
                 let mut globals = row.globals.iter().peekable();
-                let mut real = 0;
-                for (position, &id) in sequence.input_ids.iter().enumerate() {
-                    real += i64::from(id != padding_id);
+                let numbered = sequence.input_ids.iter().zip(positions.rows(&sequence.input_ids));
+                let second_segment = sequence.second_segment.unwrap_or(sequence.input_ids.len());
+                for (position, (&id, position_id)) in numbered.enumerate() {
                     let part = match globals.next_if_eq(&&position) {
                         Some(_) => Part::Globals,
                         None => Part::Others,
                     };
                     if part == wanted {
                         input_ids.push(id);
-                        position_ids.push(if id == padding_id { padding_id } else { padding_id + real });
+                        position_ids.push(position_id);
+                        token_types.push(i64::from(position >= second_segment));
                     }
                 }
             }
@@ -77,6 +125,10 @@ impl Batch {
         Ok(Self {
             input_ids: Tensor::f_from_slice(&input_ids)?,
             position_ids: Tensor::f_from_slice(&position_ids)?,
+            token_types: match token_types.contains(&1) {
+                true => Some(Tensor::f_from_slice(&token_types)?),
+                false => None,
+            },
             globals: match checked.iter().any(|row| !row.globals.is_empty()) {
                 true => Some(stretch(checked.iter().map(globals))?),
                 false => None,
@@ -95,6 +147,7 @@ impl Batch {
         Ok(Self {
             input_ids: upload(&self.input_ids, device)?,
             position_ids: upload(&self.position_ids, device)?,
+            token_types: self.token_types.as_ref().map(|types| upload(types, device)).transpose()?,
             rows: self.rows.clone(),
             globals: self.globals.as_ref().map(to).transpose()?,
             others: to(&self.others)?,
@@ -102,8 +155,8 @@ impl Batch {
         })
     }
 
-    /// Checks that `config`'s embeddings have a row for every token and position, before a device
-    /// would fail on it.
+    /// Checks that `config`'s embeddings have a row for every token, position and segment, before a
+    /// device would fail on it.
     pub(super) fn check(&self, config: &Config) -> Result<(), ModelError> {
         if self.length() > config.max_length() {
             let expected = format!("at most {} tokens", config.max_length());
@@ -115,6 +168,9 @@ impl Batch {
                 format!("below vocab_size = {}", config.vocab_size),
                 self.largest_id,
             ));
+        }
+        if self.token_types.is_some() && config.type_vocab_size < 2 {
+            return Err(wrong("segments", "one, as type_vocab_size = 1".into(), 2));
         }
         Ok(())
     }
@@ -204,6 +260,9 @@ impl Row {
         }
         if let Some(negative) = sequence.input_ids.iter().find(|id| **id < 0) {
             return Err(wrong("token id", "at least 0".into(), negative));
+        }
+        if let Some(start) = sequence.second_segment.filter(|start| *start > length) {
+            return Err(wrong("second segment", format!("within the row's {length} tokens"), start));
         }
         let mut globals = sequence.global.clone();
         globals.sort_unstable();
@@ -295,11 +354,13 @@ mod tests {
 
     fn two_rows() -> Batch {
         let rows = [
-            Sequence { input_ids: vec![0, 7, 2], global: vec![2, 0, 2] },
-            Sequence { input_ids: vec![0, 8, 1, 9, 2], global: vec![1] },
+            Sequence { input_ids: vec![0, 7, 2], global: vec![2, 0, 2], second_segment: None },
+            Sequence { input_ids: vec![0, 8, 1, 9, 2], global: vec![1], second_segment: None },
         ];
-        Batch::of_sequences(&rows, 1).unwrap()
+        Batch::of_sequences(&rows, AFTER_PADDING).unwrap()
     }
+
+    const AFTER_PADDING: Positions = Positions::After { padding_id: 1 };
 
     #[test]
     fn global_tokens_come_first_and_padding_in_a_text_takes_no_position() {
@@ -310,6 +371,19 @@ mod tests {
         assert_eq!((numbers(&globals.offsets), globals.longest), (vec![0, 2, 3], 2));
         assert_eq!((numbers(&others.offsets), others.longest), (vec![0, 1, 5], 4));
         assert_eq!((batch.tokens(), batch.length(), batch.count_globals()), (8, 5, 3));
+    }
+
+    #[test]
+    fn positions_from_zero_number_padding_too_and_segments_stand_in_packed_order() {
+        let rows = [
+            Sequence { input_ids: vec![5, 0, 6, 7], global: vec![3], second_segment: Some(2) },
+            Sequence { input_ids: vec![5, 6], global: vec![0], second_segment: None },
+        ];
+        let batch = Batch::of_sequences(&rows, Positions::FromZero).unwrap();
+        assert_eq!(numbers(&batch.input_ids), [7, 5, 5, 0, 6, 6]);
+        assert_eq!(numbers(&batch.position_ids), [3, 0, 0, 1, 2, 1]);
+        assert_eq!(numbers(batch.token_types.as_ref().unwrap()), [1, 0, 0, 0, 1, 0]);
+        assert!(two_rows().token_types.is_none());
     }
 
     #[test]
@@ -327,12 +401,15 @@ mod tests {
         let row = |input_ids: &[i64], global: &[usize]| Sequence {
             input_ids: input_ids.to_vec(),
             global: global.to_vec(),
+            second_segment: None,
         };
         for rows in
             [vec![], vec![row(&[5], &[]), row(&[], &[])], vec![row(&[-1], &[])], vec![row(&[0], &[1])]]
         {
-            assert!(Batch::of_sequences(&rows, 1).is_err(), "{rows:?}");
+            assert!(Batch::of_sequences(&rows, AFTER_PADDING).is_err(), "{rows:?}");
         }
+        let beyond = Sequence { second_segment: Some(3), ..row(&[5, 6], &[]) };
+        assert!(Batch::of_sequences(&[beyond], AFTER_PADDING).is_err());
         assert!(MaskedPositions::new(&[1], &[]).is_err());
     }
 }

@@ -1,18 +1,17 @@
 //! `config.json` of Hugging Face: read, checked, written.
 //!
-//! Three model types: `roberta`, `xlm-roberta`, `longformer`. The long models published by the
-//! original work carry `model_type: "xlm-roberta"` (or `"roberta"`) with an `attention_window` and an
-//! architecture that transformers does not know (`LongModelForMaskedLM`); they are read as the
+//! `model_type` names one of [`families::ALL`]. The long models published by the original work carry `model_type: "xlm-roberta"` (or `"roberta"`) with an `attention_window` and an architecture that transformers does not know (`LongModelForMaskedLM`); they are read as the
 //! Longformers they are, and written as such. Keys that this program does not use are kept.
-//! Defaults of absent keys are those of transformers' `RobertaConfig` and `LongformerConfig`.
+//! Defaults of absent keys are those of transformers' configuration of the family.
 
 use std::fs;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::ModelError;
 use super::config_keys::Keys;
+use super::families::{Family, LONGFORMER, Numbering, ROBERTA};
+use super::{ModelError, Positions};
 use crate::durable;
 
 /// The file's name in a model folder.
@@ -20,44 +19,6 @@ pub const CONFIG_FILE: &str = "config.json";
 
 /// More layers than any model of this family has; a larger number is an error and not an attempt.
 pub(super) const MOST_LAYERS: i64 = 1000;
-
-/// The kind of encoder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ModelType {
-    /// RoBERTa: full attention.
-    Roberta,
-    /// XLM-R: RoBERTa's network with a multilingual vocabulary.
-    XlmRoberta,
-    /// Longformer: sliding-window attention with global tokens.
-    Longformer,
-}
-
-impl ModelType {
-    /// The value of `model_type`.
-    pub fn name(self) -> &'static str {
-        match self {
-            ModelType::Roberta => "roberta",
-            ModelType::XlmRoberta => "xlm-roberta",
-            ModelType::Longformer => "longformer",
-        }
-    }
-
-    /// What the encoder's tensor names begin with.
-    pub fn prefix(self) -> &'static str {
-        match self {
-            ModelType::Roberta | ModelType::XlmRoberta => "roberta",
-            ModelType::Longformer => "longformer",
-        }
-    }
-
-    fn class_prefix(self) -> &'static str {
-        match self {
-            ModelType::Roberta => "Roberta",
-            ModelType::XlmRoberta => "XLMRoberta",
-            ModelType::Longformer => "Longformer",
-        }
-    }
-}
 
 /// The head on top of the encoder, for `architectures`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +48,7 @@ pub(super) const ACTIVATIONS: [(&str, Activation); 3] =
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// The kind of encoder.
-    pub model_type: ModelType,
+    pub model_type: &'static Family,
     /// Rows of the word embedding.
     pub vocab_size: i64,
     /// The width of a hidden state.
@@ -104,20 +65,20 @@ pub struct Config {
     pub hidden_dropout_prob: f64,
     /// Dropout on attention probabilities, in `[0, 1)`.
     pub attention_probs_dropout_prob: f64,
-    /// Rows of the position embedding: the longest input plus `pad_token_id + 1`.
+    /// Rows of the position embedding: the longest input, and the rows that no token but padding has.
     pub max_position_embeddings: i64,
-    /// Rows of the token-type embedding; only row 0 is ever used.
+    /// Rows of the token-type embedding, one for each segment of the input.
     pub type_vocab_size: i64,
     /// Standard deviation of fresh weights.
     pub initializer_range: f64,
     /// ε of every LayerNorm.
     pub layer_norm_eps: f64,
-    /// `<pad>`.
+    /// The token that fills batches.
     pub pad_token_id: i64,
-    /// `<s>`.
-    pub bos_token_id: i64,
-    /// `</s>`.
-    pub eos_token_id: i64,
+    /// The first token of a sequence; BERT's configurations do not say.
+    pub bos_token_id: Option<i64>,
+    /// The last token of a sequence; BERT's configurations do not say.
+    pub eos_token_id: Option<i64>,
     /// For a Longformer, per layer: how many positions a token sees, both sides together (512 = 256
     /// on each side).
     pub attention_window: Option<Vec<i64>>,
@@ -127,9 +88,9 @@ pub struct Config {
 
 impl Config {
     /// A network of the base size (12 layers, width 768) with roberta-base's vocabulary.
-    pub fn base(model_type: ModelType) -> Self {
+    pub fn base(model_type: &'static Family) -> Self {
         let num_hidden_layers = 12;
-        let is_long = model_type == ModelType::Longformer;
+        let is_long = *model_type == LONGFORMER;
         Self {
             model_type,
             vocab_size: 50265,
@@ -144,20 +105,33 @@ impl Config {
             type_vocab_size: 1,
             initializer_range: 0.02,
             layer_norm_eps: 1e-5,
-            pad_token_id: 1,
-            bos_token_id: 0,
-            eos_token_id: 2,
+            pad_token_id: model_type.pad_token_id,
+            bos_token_id: model_type.bos_token_id,
+            eos_token_id: model_type.eos_token_id,
             attention_window: is_long.then(|| vec![512; num_hidden_layers as usize]),
             other: Map::new(),
         }
     }
 
     /// The same network with full attention: a Longformer's through its local projections alone, which is
-    /// RoBERTa's (and XLM-R's, which is the same); any other as it is.
+    /// RoBERTa's; any other as it is.
     pub fn dense(self) -> Self {
-        match self.model_type {
-            ModelType::Longformer => Self { model_type: ModelType::Roberta, attention_window: None, ..self },
-            ModelType::Roberta | ModelType::XlmRoberta => self,
+        match self.is_long() {
+            true => Self { model_type: &ROBERTA, attention_window: None, ..self },
+            false => self,
+        }
+    }
+
+    /// Whether this is a Longformer.
+    pub fn is_long(&self) -> bool {
+        *self.model_type == LONGFORMER
+    }
+
+    /// How the model's tokens are numbered for its position embedding.
+    pub fn positions(&self) -> Positions {
+        match self.model_type.numbering {
+            Numbering::FromZero => Positions::FromZero,
+            Numbering::AfterPadding => Positions::After { padding_id: self.pad_token_id },
         }
     }
 
@@ -202,12 +176,12 @@ impl Config {
             type_vocab_size: keys.integer("type_vocab_size", Some(2))?,
             initializer_range: keys.number("initializer_range", 0.02)?,
             layer_norm_eps: keys.number("layer_norm_eps", 1e-12)?,
-            pad_token_id: keys.integer("pad_token_id", Some(1))?,
-            bos_token_id: keys.integer("bos_token_id", Some(0))?,
-            eos_token_id: keys.integer("eos_token_id", Some(2))?,
-            attention_window: match model_type {
-                ModelType::Longformer => Some(keys.attention_window(num_hidden_layers)?),
-                ModelType::Roberta | ModelType::XlmRoberta => None,
+            pad_token_id: keys.integer("pad_token_id", Some(model_type.pad_token_id))?,
+            bos_token_id: keys.integer_or_none("bos_token_id", model_type.bos_token_id)?,
+            eos_token_id: keys.integer_or_none("eos_token_id", model_type.eos_token_id)?,
+            attention_window: match *model_type == LONGFORMER {
+                true => Some(keys.attention_window(num_hidden_layers)?),
+                false => None,
             },
             other: keys.map,
         };
@@ -224,8 +198,8 @@ impl Config {
         };
         let mut map = Map::new();
         let mut put = |key: &str, value: Value| map.insert(key.to_owned(), value);
-        put("architectures", json!([format!("{}{head}", self.model_type.class_prefix())]));
-        put("model_type", json!(self.model_type.name()));
+        put("architectures", json!([format!("{}{head}", self.model_type.class)]));
+        put("model_type", json!(self.model_type.model_type));
         put("attention_probs_dropout_prob", json!(self.attention_probs_dropout_prob));
         if let Some(window) = &self.attention_window {
             put("attention_window", json!(window));
@@ -268,9 +242,9 @@ impl Config {
         self.hidden_size / self.num_attention_heads
     }
 
-    /// The longest input, in tokens: position rows less those up to and including the pad row.
+    /// The longest input, in tokens: position rows less those before the first token's.
     pub fn max_length(&self) -> i64 {
-        self.max_position_embeddings - self.pad_token_id - 1
+        self.max_position_embeddings - self.positions().first_row()
     }
 
     /// The window of layer `index`; none for full attention.
@@ -321,23 +295,22 @@ impl Config {
             }
         }
         for (key, id) in [
-            ("pad_token_id", self.pad_token_id),
+            ("pad_token_id", Some(self.pad_token_id)),
             ("bos_token_id", self.bos_token_id),
             ("eos_token_id", self.eos_token_id),
         ] {
-            if !(0..self.vocab_size).contains(&id) {
-                return wrong(
-                    key,
-                    format!("at least 0 and below vocab_size = {}", self.vocab_size),
-                    id.to_string(),
-                );
+            if let Some(id) = id
+                && !(0..self.vocab_size).contains(&id)
+            {
+                let expected = format!("at least 0 and below vocab_size = {}", self.vocab_size);
+                return wrong(key, expected, id.to_string());
             }
         }
         if self.max_length() < 1 {
-            let expected = format!("more than pad_token_id + 1 = {}", self.pad_token_id + 1);
+            let expected = format!("more than {}, the row of the first token", self.positions().first_row());
             return wrong("max_position_embeddings", expected, self.max_position_embeddings.to_string());
         }
-        if (self.model_type == ModelType::Longformer) != self.attention_window.is_some() {
+        if self.is_long() != self.attention_window.is_some() {
             let expected = "a window per layer for a longformer, none otherwise".into();
             return wrong("attention_window", expected, format!("{:?}", self.attention_window));
         }
@@ -355,6 +328,7 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use super::super::families::BERT;
     use super::*;
 
     fn read(value: Value) -> Result<Config, ModelError> {
@@ -380,11 +354,23 @@ mod tests {
     #[test]
     fn the_published_configuration_is_read_and_comes_back_equal() {
         let config = read(roberta()).unwrap();
-        assert_eq!(
-            (config.model_type, config.head_dim(), config.max_length()),
-            (ModelType::Roberta, 64, 512)
-        );
+        assert_eq!((config.model_type, config.head_dim(), config.max_length()), (&ROBERTA, 64, 512));
         assert_eq!(Value::Object(config.to_json(Architecture::MaskedLm)), roberta());
+    }
+
+    #[test]
+    fn a_published_bert_counts_positions_from_zero_and_has_no_ends() {
+        let bert = json!({
+            "architectures": ["BertForMaskedLM"], "attention_probs_dropout_prob": 0.1, "bos_token_id": null,
+            "classifier_dropout": null, "eos_token_id": null, "hidden_act": "gelu",
+            "hidden_dropout_prob": 0.1, "hidden_size": 384, "initializer_range": 0.02,
+            "intermediate_size": 1536, "layer_norm_eps": 1e-12, "max_position_embeddings": 512,
+            "model_type": "bert", "num_attention_heads": 12, "num_hidden_layers": 6, "pad_token_id": 0,
+            "type_vocab_size": 2, "vocab_size": 30522
+        });
+        let config = read(bert.clone()).unwrap();
+        assert_eq!((config.model_type, config.max_length(), config.bos_token_id), (&BERT, 512, None));
+        assert_eq!(Value::Object(config.to_json(Architecture::MaskedLm)), bert);
     }
 
     #[test]
@@ -429,7 +415,7 @@ mod tests {
     #[test]
     fn a_wrong_value_is_named_with_its_key() {
         for (key, value) in [
-            ("model_type", json!("bert")),
+            ("model_type", json!("gpt2")),
             ("vocab_size", json!("many")),
             ("vocab_size", json!(null)),
             ("hidden_size", json!(770)),

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use serde_json::{Map, Value, json};
 
 use super::ModelError;
-use super::config::{ACTIVATIONS, Activation, MOST_LAYERS, ModelType};
+use super::config::{ACTIVATIONS, Activation, MOST_LAYERS};
+use super::families::{ALL, Family, LONGFORMER};
 
 /// The keys not yet read.
 pub(super) struct Keys {
@@ -31,10 +32,23 @@ impl Keys {
     }
 
     pub(super) fn integer(&mut self, key: &str, default: Option<i64>) -> Result<i64, ModelError> {
-        match (self.take(key), default) {
-            (Some(value), _) => value.as_i64().map_or_else(|| self.wrong(key, "an integer", &value), Ok),
-            (None, Some(default)) => Ok(default),
-            (None, None) => self.wrong(key, "an integer", &json!("nothing")),
+        match self.integer_or_none(key, default)? {
+            Some(value) => Ok(value),
+            None => self.wrong(key, "an integer", &json!("nothing")),
+        }
+    }
+
+    pub(super) fn integer_or_none(
+        &mut self,
+        key: &str,
+        default: Option<i64>,
+    ) -> Result<Option<i64>, ModelError> {
+        match self.take(key) {
+            Some(value) => match value.as_i64() {
+                Some(value) => Ok(Some(value)),
+                None => self.wrong(key, "an integer", &value),
+            },
+            None => Ok(default),
         }
     }
 
@@ -53,19 +67,17 @@ impl Keys {
         }
     }
 
-    pub(super) fn model_type(&mut self) -> Result<ModelType, ModelError> {
+    pub(super) fn model_type(&mut self) -> Result<&'static Family, ModelError> {
         let found = self.take("model_type").unwrap_or_else(|| json!("nothing"));
         let _architectures = self.take("architectures");
-        let named = match found.as_str() {
-            Some("roberta") => ModelType::Roberta,
-            Some("xlm-roberta") => ModelType::XlmRoberta,
-            Some("longformer") => ModelType::Longformer,
-            _ => return self.wrong("model_type", "roberta, xlm-roberta or longformer", &found),
+        let Some(named) = ALL.into_iter().find(|family| found == family.model_type) else {
+            let known = ALL.map(|family| family.model_type).join(", ");
+            return self.wrong("model_type", &format!("one of {known}"), &found);
         };
-        // Neither RoBERTa's nor XLM-R's own configuration has a window: whoever wrote one meant a
-        // Longformer, whatever the type says.
+        // No other family's configuration has a window: whoever wrote one meant a Longformer,
+        // whatever the type says.
         let is_long = self.map.get("attention_window").is_some_and(|value| !value.is_null());
-        Ok(if is_long { ModelType::Longformer } else { named })
+        Ok(if is_long { &LONGFORMER } else { named })
     }
 
     pub(super) fn attention_window(&mut self, layers: i64) -> Result<Vec<i64>, ModelError> {

@@ -1,10 +1,13 @@
-//! From RoBERTa or XLM-R to a Longformer, as in the Longformer recipe (Beltagy et al. 2020, section
+//! From a model with full attention to a Longformer, as in the Longformer recipe (Beltagy et al. 2020, section
 //! 5; allenai/longformer, `scripts/convert_model_to_long.ipynb`).
 //!
 //! The position embedding is made longer by laying its rows end to end, local projections are
 //! copied into the global ones, and the configuration becomes a true `longformer` one. Unlike the
 //! recipe, the rows of the special positions (padding and what precedes it) are kept, so that padded
 //! input gives no NaN, and the global projections are tensors of their own.
+//!
+//! A Longformer numbers positions from the row after padding's. BERT, which numbers from 0, has no rows
+//! before its first token's; they are zero, as transformers makes them.
 
 use std::fs;
 use std::path::Path;
@@ -12,11 +15,16 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor, no_grad};
 
-use super::config::{Architecture, Config, ModelType};
+use super::config::{Activation, Architecture, Config};
+use super::families::{self, Family, HeadActivation, LONGFORMER};
 use super::mlm::MaskedLm;
-use super::{ModelError, Parameters};
+use super::{ModelError, Parameters, Positions};
 use crate::durable::PendingFolder;
-use crate::text::Tokenizer;
+use crate::random::Seed;
+use crate::text::{SpecialTokens, Tokenizer};
+
+/// A head that a model lacks is drawn from this seed: of one model there is one conversion.
+const HEAD_SEED: Seed = Seed(0);
 
 /// What the long model is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,14 +65,15 @@ impl LongSettings {
 }
 
 /// Converts the masked language model in folder `from` and writes it, with its tokenizer, to folder
-/// `to`, which appears whole or not at all.
+/// `to`, which appears whole or not at all. An encoder without a head gets a fresh one.
 pub fn to_longformer(from: &Path, settings: &LongSettings, to: &Path) -> Result<(), ModelError> {
     let config = Config::read(from)?;
-    let long_config = long_config(&config, settings, from)?;
+    let mut long_config = long_config(&config, settings, from)?;
     refuse_to_replace(from, to)?;
     let tokenizer = Tokenizer::from_folder(from)?;
     tokenizer.check_vocabulary_size(usize::try_from(config.vocab_size).unwrap_or(0), from)?;
-    let short = MaskedLm::load(from, Device::Cpu)?;
+    name_ends(&mut long_config, tokenizer.special());
+    let short = MaskedLm::load_or_draw_head(from, HEAD_SEED, Device::Cpu)?;
     let long = long_parameters(short.parameters(), &config, &long_config)?;
     let pending = PendingFolder::beside(to)?;
     super::folder::save(pending.path(), &long_config, Architecture::MaskedLm, &long)?;
@@ -117,37 +126,50 @@ fn long_config(config: &Config, settings: &LongSettings, from: &Path) -> Result<
         Err(ModelError::Conversion { path: from.to_owned(), setting, expected, found })
     };
     let LongSettings { max_position, attention_window: window } = *settings;
-    if config.model_type == ModelType::Longformer {
+    if config.is_long() {
+        let short = families::ALL.into_iter().filter(|family| **family != LONGFORMER);
+        let expected = short.map(|family| family.model_type).collect::<Vec<_>>().join(", ");
         let found = format!("a longformer of {} positions", config.max_length());
-        return refuse("model_type", "roberta or xlm-roberta".into(), found);
+        return refuse("model_type", format!("one of {expected}"), found);
     }
     if max_position <= config.max_length() {
         let expected = format!("more than the model's own {}", config.max_length());
         return refuse("max_position", expected, max_position.to_string());
     }
     settings.check(from)?;
+    if config.model_type.masked_lm.activation == HeadActivation::Encoder
+        && config.hidden_act != Activation::Gelu
+    {
+        tracing::warn!(
+            "{}: a Longformer's masked-language-model head has gelu; this model's has hidden_act",
+            from.display()
+        );
+    }
     let mut long = config.clone();
-    long.model_type = ModelType::Longformer;
-    long.max_position_embeddings = max_position + special_rows(config);
+    long.model_type = &LONGFORMER;
+    long.max_position_embeddings = max_position + long.positions().first_row();
     long.attention_window = Some(vec![window; usize::try_from(config.num_hidden_layers).unwrap_or(0)]);
-    // transformers' question-answering Longformer finds the question's end by this token.
-    long.other.entry("sep_token_id").or_insert_with(|| config.eos_token_id.into());
     long.other.shift_remove("use_cache");
     Ok(long)
 }
 
-/// The rows of the position embedding before that of the first token.
-fn special_rows(config: &Config) -> i64 {
-    config.pad_token_id + 1
+/// Writes the ends of sequences where the configuration does not, for which transformers would take
+/// those of its own Longformers.
+fn name_ends(long: &mut Config, special: &SpecialTokens) {
+    long.bos_token_id.get_or_insert(special.bos.into());
+    long.eos_token_id.get_or_insert(special.eos.into());
+    // transformers' question-answering Longformer finds the question's end by this token.
+    long.other.entry("sep_token_id").or_insert_with(|| i64::from(special.eos).into());
 }
 
 fn long_parameters(short: &Parameters, config: &Config, long: &Config) -> Result<Parameters, ModelError> {
     let mut made = vec![];
     for (name, tensor) in short.iter() {
-        let name = name.replacen(config.model_type.prefix(), long.model_type.prefix(), 1);
+        let name = renamed(name, config.model_type, long.model_type);
         let tensor = tensor.detach();
         if name.ends_with("position_embeddings.weight") {
-            let rows = tile_positions(&tensor, special_rows(config), long.max_position_embeddings)?;
+            let rows =
+                tile_positions(&tensor, config.positions(), long.positions(), long.max_position_embeddings)?;
             made.push((name, rows));
             continue;
         }
@@ -163,15 +185,30 @@ fn long_parameters(short: &Parameters, config: &Config, long: &Config) -> Result
     Ok(Parameters::of(made))
 }
 
-/// `short` (`[old, width]`) to `[total, width]`: the first `special` rows as they are, then the
-/// others again and again, the last time as far as there is room.
-fn tile_positions(short: &Tensor, special: i64, total: i64) -> Result<Tensor, ModelError> {
-    let (old, _width) = short.size2()?;
-    let options = (Kind::Int64, short.device());
-    let step = old - special;
-    let tiled = Tensor::f_arange(total - special, options)?.f_remainder(step)? + special;
-    let rows = Tensor::f_cat(&[Tensor::f_arange(special, options)?, tiled], 0)?;
-    Ok(short.f_index_select(0, &rows)?)
+/// What family `to` calls the parameter that family `from` calls `name`.
+fn renamed(name: &str, from: &Family, to: &Family) -> String {
+    let (head, long_head) = (&from.masked_lm, &to.masked_lm);
+    [
+        (from.prefix, to.prefix),
+        (head.dense, long_head.dense),
+        (head.norm, long_head.norm),
+        (head.bias, long_head.bias),
+    ]
+    .into_iter()
+    .find_map(|(old, new)| Some(format!("{new}{}", name.strip_prefix(old)?)))
+    .unwrap_or_else(|| name.to_owned())
+}
+
+/// `short` (`[old, width]`) to `[total, width]`: the rows before the first token's as they are, zeros if
+/// there are none, then the others again and again, the last time as far as there is room.
+fn tile_positions(short: &Tensor, from: Positions, to: Positions, total: i64) -> Result<Tensor, ModelError> {
+    let (old, width) = short.size2()?;
+    let (first, long_first) = (from.first_row(), to.first_row());
+    let before = short.f_narrow(0, 0, first)?;
+    let new = Tensor::f_zeros([long_first - first, width], (short.kind(), short.device()))?;
+    let row = Tensor::f_arange(total - long_first, (Kind::Int64, short.device()))?;
+    let tiled = short.f_index_select(0, &(row.f_remainder(old - first)? + first))?;
+    Ok(Tensor::f_cat(&[before, new, tiled], 0)?)
 }
 
 #[cfg(test)]
@@ -183,9 +220,13 @@ mod tests {
 
     const LONG: LongSettings = LongSettings { max_position: 150, attention_window: 64 };
 
-    /// A short model in a folder, with every bias and LayerNorm away from its start value.
     fn short_model(folder: &Path) -> MaskedLm {
-        let model = MaskedLm::from_seed(testing::roberta(), Seed(3), Device::Cpu).unwrap();
+        short_model_of(testing::roberta(), folder)
+    }
+
+    /// A short model in a folder, with every bias and LayerNorm away from its start value.
+    fn short_model_of(config: Config, folder: &Path) -> MaskedLm {
+        let model = MaskedLm::from_seed(config, Seed(3), Device::Cpu).unwrap();
         no_grad(|| {
             for (index, (_, tensor)) in model.parameters().iter().enumerate() {
                 let noise = Tensor::arange(tensor.numel() as i64, (Kind::Float, Device::Cpu)) + index as f64;
@@ -212,41 +253,52 @@ mod tests {
         serde_json::Value::Object(tokens).to_string()
     }
 
+    /// Every family's short model, and the long one made of it.
+    fn converted() -> Vec<(MaskedLm, MaskedLm)> {
+        let pair = |config: Config| {
+            let root = tempfile::tempdir().unwrap();
+            let (from, to) = (root.path().join("short"), root.path().join("long"));
+            let short = short_model_of(config, &from);
+            to_longformer(&from, &LONG, &to).unwrap();
+            (short, MaskedLm::load(&to, Device::Cpu).unwrap())
+        };
+        testing::short_families().into_iter().map(pair).collect()
+    }
+
     #[test]
-    fn inside_one_window_the_long_model_is_the_short_one() {
-        let root = tempfile::tempdir().unwrap();
-        let (from, to) = (root.path().join("short"), root.path().join("long"));
-        let short = short_model(&from);
-        to_longformer(&from, &LONG, &to).unwrap();
-        let long = MaskedLm::load(&to, Device::Cpu).unwrap();
-        let batch = random_batch(short.config(), &[33, 20], 0);
-        let ours = long.hidden(&batch, Mode::Evaluate).unwrap();
-        let theirs = short.hidden(&batch, Mode::Evaluate).unwrap();
-        for (row, length) in [(0, 33), (1, 20)] {
-            let real = |hidden: &Tensor| hidden.select(0, row).narrow(0, 0, length);
-            assert!(real(&ours).allclose(&real(&theirs), 1e-5, 1e-6, false));
+    fn inside_one_window_the_long_model_of_every_family_is_the_short_one() {
+        for (short, long) in converted() {
+            let batch = |model: &MaskedLm| random_batch(model.config(), &[33, 20], 0);
+            let ours = long.hidden(&batch(&long), Mode::Evaluate).unwrap();
+            let theirs = short.hidden(&batch(&short), Mode::Evaluate).unwrap();
+            let name = short.config().model_type.model_type;
+            assert!(ours.allclose(&theirs, 1e-5, 1e-6, false), "{name}");
+            let all = Tensor::arange(53, (Kind::Int64, Device::Cpu));
+            let logits = |model: &MaskedLm| model.logits(&batch(model), &all, Mode::Evaluate).unwrap();
+            assert!(logits(&long).allclose(&logits(&short), 1e-5, 1e-6, false), "{name}");
         }
     }
 
     #[test]
     fn a_global_token_finds_the_local_projections() {
-        let root = tempfile::tempdir().unwrap();
-        let (from, to) = (root.path().join("short"), root.path().join("long"));
-        let short = short_model(&from);
-        to_longformer(&from, &LONG, &to).unwrap();
-        let long = MaskedLm::load(&to, Device::Cpu).unwrap();
-        // Seen by all and seeing all through equal projections is what full attention is.
-        let ours = long.hidden(&random_batch(short.config(), &[60], 60), Mode::Evaluate).unwrap();
-        let theirs = short.hidden(&random_batch(short.config(), &[60], 0), Mode::Evaluate).unwrap();
-        assert!(ours.allclose(&theirs, 1e-5, 1e-6, false));
+        for (short, long) in converted() {
+            // Seen by all and seeing all through equal projections is what full attention is.
+            let ours = long.hidden(&random_batch(long.config(), &[60], 60), Mode::Evaluate).unwrap();
+            let theirs = short.hidden(&random_batch(short.config(), &[60], 0), Mode::Evaluate).unwrap();
+            assert!(ours.allclose(&theirs, 1e-5, 1e-6, false));
+        }
     }
 
     #[test]
-    fn position_rows_repeat_and_special_ones_stay() {
-        let short = Tensor::arange(6, (Kind::Float, Device::Cpu)).view([6, 1]);
-        let long = tile_positions(&short, 2, 13).unwrap();
-        let rows = Vec::<f32>::try_from(long.view(-1)).unwrap();
-        assert_eq!(rows, [0., 1., 2., 3., 4., 5., 2., 3., 4., 5., 2., 3., 4.]);
+    fn position_rows_repeat_and_those_before_the_first_token_stay() {
+        let short = Tensor::arange(6, (Kind::Float, Device::Cpu)).view([6, 1]) + 1.0;
+        let rows = |from, to, total| {
+            let long = tile_positions(&short, from, to, total).unwrap();
+            Vec::<f32>::try_from(long.view(-1)).unwrap()
+        };
+        let after = |padding_id| Positions::After { padding_id };
+        assert_eq!(rows(after(1), after(1), 12), [1., 2., 3., 4., 5., 6., 3., 4., 5., 6., 3., 4.]);
+        assert_eq!(rows(Positions::FromZero, after(0), 9), [0., 1., 2., 3., 4., 5., 6., 1., 2.]);
     }
 
     #[test]

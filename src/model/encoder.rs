@@ -1,5 +1,5 @@
 //! The encoder: embeddings, then layers of self-attention and feed-forward, each with a residual sum
-//! and LayerNorm after it (`RobertaEncoder`, `LongformerEncoder` of transformers).
+//! and LayerNorm after it (`BertEncoder`, `LongformerEncoder` of transformers).
 
 use tch::{TchError, Tensor};
 
@@ -99,7 +99,7 @@ impl Layer {
     }
 }
 
-fn activate(activation: Activation, x: &Tensor) -> Result<Tensor, TchError> {
+pub(super) fn activate(activation: Activation, x: &Tensor) -> Result<Tensor, TchError> {
     match activation {
         Activation::Gelu => x.f_gelu("none"),
         Activation::GeluTanh => x.f_gelu("tanh"),

@@ -87,10 +87,10 @@ fn seen(config: &Config, length: f64, globals: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ModelType;
+    use super::super::families::{Family, LONGFORMER, ROBERTA};
     use super::*;
 
-    fn sizes(model_type: ModelType, attention_window: Option<Vec<i64>>) -> Config {
+    fn sizes(model_type: &'static Family, attention_window: Option<Vec<i64>>) -> Config {
         Config {
             vocab_size: 5,
             hidden_size: 2,
@@ -109,10 +109,10 @@ mod tests {
     #[test]
     fn a_step_is_counted_as_by_hand() {
         // Each of 8 tokens sees all 8, twice 2 products each: 28 + 32.
-        let full = STEP.operations(&sizes(ModelType::Roberta, None));
+        let full = STEP.operations(&sizes(&ROBERTA, None));
         assert_eq!(full, 6.0 * (8.0 * 60.0 + 14.0));
         // A window of 2 is a token and its neighbours: 28 + 12.
-        let long = sizes(ModelType::Longformer, Some(vec![2]));
+        let long = sizes(&LONGFORMER, Some(vec![2]));
         assert_eq!(STEP.operations(&long), 6.0 * (8.0 * 40.0 + 14.0));
         // Seven tokens are not predicted; 2² + 2 · 2 · 3 products after the attention are not needed of each.
         assert_eq!(STEP.used_operations(&long), 6.0 * (8.0 * 40.0 + 14.0 - 7.0 * 16.0));
@@ -122,7 +122,7 @@ mod tests {
     /// query, keys and values, 4 products for each of 1 + 8 + 8; its row of 8 keys, 4 products each.
     #[test]
     fn a_global_token_is_counted_as_by_hand() {
-        let config = sizes(ModelType::Longformer, Some(vec![2]));
+        let config = sizes(&LONGFORMER, Some(vec![2]));
         let with_global = MaskedLmStep { globals: 1.0, ..STEP }.operations(&config);
         assert_eq!(with_global - STEP.operations(&config), 6.0 * (8.0 * 4.0 + 17.0 * 4.0 + 8.0 * 4.0));
     }
@@ -130,7 +130,7 @@ mod tests {
     /// The figure that `docs/performance.md` begins with.
     #[test]
     fn a_long_roberta_base_needs_six_tenths_of_a_gigaflop_per_token() {
-        let config = Config::base(ModelType::Longformer);
+        let config = Config::base(&LONGFORMER);
         let step = MaskedLmStep { tokens: 4096.0, length: 4096.0, globals: 0.0, masked: 0.15 * 4096.0 };
         let per_token = step.operations(&config) / step.tokens / 1e9;
         assert!((per_token - 0.602).abs() < 5e-4, "{per_token}");

@@ -1,13 +1,14 @@
-//! The encoder with the masked-language-model head (`RobertaForMaskedLM`, `LongformerForMaskedLM`
-//! of transformers). The decoder is the word embedding; the head works on masked tokens only.
+//! The encoder with the masked-language-model head (`BertForMaskedLM`, `RobertaForMaskedLM`,
+//! `LongformerForMaskedLM` of transformers). The decoder is the word embedding; the head works on masked tokens only.
 
 use std::path::Path;
 
 use tch::{Device, Kind, Tensor};
 
 use super::attention::Backend;
-use super::config::{Architecture, Config};
-use super::encoder::{Encoder, Wanted};
+use super::config::{Activation, Architecture, Config};
+use super::encoder::{Encoder, Wanted, activate};
+use super::families::HeadActivation;
 use super::layers::{LayerNorm, Linear, Mode, Pass, Precision, linear};
 use super::parameters::{Builder, Checkpoint, Parameters, Part, Source};
 use super::recomputation::{Activations, Tape};
@@ -25,6 +26,7 @@ pub struct MaskedLm {
     activations: Activations,
     encoder: Encoder,
     dense: Linear,
+    activation: Activation,
     norm: LayerNorm,
     bias: Tensor,
 }
@@ -33,22 +35,47 @@ impl MaskedLm {
     /// Loads `config.json` and the weights beside it, strictly.
     pub fn load(folder: &Path, device: Device) -> Result<Self, ModelError> {
         let config = Config::read(folder)?;
-        Self::new(config, Source::Checkpoint(Checkpoint::new(weights::read(folder)?)), device)
+        let checkpoint = Checkpoint::new(weights::read(folder)?, config.model_type);
+        Self::new(config, Source::Checkpoint(checkpoint), None, device)
+    }
+
+    /// As [`MaskedLm::load`], but a checkpoint that holds no tensor of the head gets one drawn from `seed`.
+    pub fn load_or_draw_head(folder: &Path, seed: Seed, device: Device) -> Result<Self, ModelError> {
+        let config = Config::read(folder)?;
+        let checkpoint = Checkpoint::new(weights::read(folder)?, config.model_type);
+        let fresh_head = checkpoint.lacks(config.model_type.masked_lm.prefixes).then_some(seed);
+        if fresh_head.is_some() {
+            let folder = folder.display();
+            tracing::warn!("{folder}: no masked-language-model head; drawn from seed {}", seed.0);
+        }
+        Self::new(config, Source::Checkpoint(checkpoint), fresh_head, device)
     }
 
     /// A model with fresh weights, a function of `config` and `seed`.
     pub fn from_seed(config: Config, seed: Seed, device: Device) -> Result<Self, ModelError> {
         config.check(Path::new("config"))?;
-        Self::new(config, Source::Seed(seed), device)
+        Self::new(config, Source::Seed(seed), None, device)
     }
 
-    fn new(config: Config, source: Source, device: Device) -> Result<Self, ModelError> {
-        let mut builder = Builder::new(source, config.model_type.prefix(), config.initializer_range, device);
+    fn new(
+        config: Config,
+        source: Source,
+        fresh_head: Option<Seed>,
+        device: Device,
+    ) -> Result<Self, ModelError> {
+        let mut builder = Builder::new(source, &config, device);
         let encoder = Encoder::new(&config, &mut builder)?;
-        let width = config.hidden_size;
-        let bias = builder.head_bias("lm_head.bias", config.vocab_size)?;
-        let dense = builder.linear(Part::Head, "lm_head.dense", width, width)?;
-        let norm = builder.layer_norm(Part::Head, "lm_head.layer_norm", width, config.layer_norm_eps)?;
+        if let Some(seed) = fresh_head {
+            builder.draw_from(seed);
+        }
+        let (head, width) = (&config.model_type.masked_lm, config.hidden_size);
+        let bias = builder.head_bias(head.bias, config.vocab_size)?;
+        let dense = builder.linear(Part::Head, head.dense, width, width)?;
+        let norm = builder.layer_norm(Part::Head, head.norm, width, config.layer_norm_eps)?;
+        let activation = match head.activation {
+            HeadActivation::Encoder => config.hidden_act,
+            HeadActivation::Gelu => Activation::Gelu,
+        };
         let parameters = builder.finish(&[])?;
         let precision = Precision::default();
         let model = Self {
@@ -59,6 +86,7 @@ impl MaskedLm {
             activations: Activations::default(),
             encoder,
             dense,
+            activation,
             norm,
             bias,
         };
@@ -152,7 +180,8 @@ impl MaskedLm {
 
     /// What the decoder is given, `[places, hidden_size]`, f32.
     fn inner(&self, hidden: &Tensor) -> Result<Tensor, ModelError> {
-        Ok(self.norm.forward(&self.dense.forward(hidden, self.precision)?.f_gelu("none")?)?)
+        let dense = self.dense.forward(hidden, self.precision)?;
+        Ok(self.norm.forward(&activate(self.activation, &dense)?)?)
     }
 
     /// Writes `config.json` and `model.safetensors` into `folder`.
@@ -251,11 +280,12 @@ mod tests {
                 assert!(first >= start && last < start + rows[row].input_ids.len() as i64);
                 let index: Vec<_> = places.iter().map(|place| place - start).collect();
                 let labels = masked(places).labels;
-                let batch = Batch::of_sequences(&rows[row..=row], 1).unwrap();
+                let batch = Batch::of_sequences(&rows[row..=row], model.config().positions()).unwrap();
                 (batch, MaskedPositions { index: Tensor::from_slice(&index), labels })
             };
             let places: [&[i64]; 3] = [&[0, 4, 12], &[13, 15, 40, 72], &[73, 77]];
-            let together = (Batch::of_sequences(&rows, 1).unwrap(), masked(&places.concat()));
+            let together =
+                (Batch::of_sequences(&rows, model.config().positions()).unwrap(), masked(&places.concat()));
             let alone: Vec<_> = places.iter().enumerate().map(|(row, places)| alone(row, places)).collect();
             assert_learns_the_same(&model, &[together], &model, &alone);
         }
@@ -282,8 +312,9 @@ mod tests {
         let model = MaskedLm::from_seed(testing::roberta(), Seed(1), Device::Cpu).unwrap();
         let long = random_batch(model.config(), &[model.config().max_length() as usize + 1], 0);
         assert!(matches!(model.hidden(&long, Mode::Evaluate), Err(ModelError::Batch { what: "length", .. })));
-        let row = Sequence { input_ids: vec![model.config().vocab_size], global: vec![] };
-        let unknown = Batch::of_sequences(&[row], 1).unwrap();
+        let row =
+            Sequence { input_ids: vec![model.config().vocab_size], global: vec![], second_segment: None };
+        let unknown = Batch::of_sequences(&[row], model.config().positions()).unwrap();
         assert!(matches!(
             model.hidden(&unknown, Mode::Evaluate),
             Err(ModelError::Batch { what: "token id", .. })

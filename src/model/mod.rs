@@ -1,6 +1,7 @@
 //! The network: config, attention, encoder, heads, weights in and out.
 //!
-//! RoBERTa and XLM-R are one network; a Longformer differs from it in its attention alone.
+//! BERT, RoBERTa and XLM-R are one network under different names and conventions, which [`families`]
+//! lists; a Longformer differs from it in its attention alone.
 //! [`MaskedLm`] and [`QuestionAnswering`] are the encoder with a head; both are given a [`Batch`].
 //! Names and layout of weights and of `config.json` are those of Hugging Face transformers.
 
@@ -12,6 +13,7 @@ pub mod convert;
 mod embeddings;
 mod encoder;
 mod error;
+pub mod families;
 pub mod flops;
 mod folder;
 mod layers;
@@ -26,13 +28,13 @@ pub(crate) mod vocabulary_loss;
 pub mod weights;
 
 pub(crate) use batch::upload;
-pub use batch::{Batch, MaskedPositions, Row, Sequence};
-pub use config::{Architecture, Config, ModelType};
+pub use batch::{Batch, MaskedPositions, Positions, Row, Sequence};
+pub use config::{Architecture, Config};
 pub use error::ModelError;
 pub use folder::WEIGHTS_FILE;
 pub use layers::{Mode, Precision};
 pub use mlm::MaskedLm;
 pub use parameters::{Parameters, copy_tensor};
 pub use qa::{Head, QuestionAnswering, SpanLogits};
-pub use question_input::{Attention, GlobalPolicy};
+pub use question_input::{Attention, QuestionInput};
 pub use recomputation::{Activations, Tape};

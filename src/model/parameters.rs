@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 use rand::Rng;
 use tch::{Device, Kind, Tensor};
 
-use super::ModelError;
+use super::families::{self, Family};
 use super::layers::{LayerNorm, Linear};
 use super::weights::Weights;
+use super::{Config, ModelError};
 use crate::random::{Purpose, Seed};
 
 /// A model's weights in a fixed order under their Hugging Face names: f32 leaf tensors that require
@@ -97,19 +98,26 @@ pub(super) enum Source {
 #[derive(Debug)]
 pub(super) struct Checkpoint {
     weights: Weights,
+    family: &'static Family,
     /// What the encoder's names begin with in this file, with the dot.
     prefix: &'static str,
     taken: HashSet<String>,
 }
 
 impl Checkpoint {
-    /// Looks how the file names its encoder.
-    pub(super) fn new(weights: Weights) -> Self {
-        const PREFIXES: [&str; 3] = ["longformer.", "roberta.", ""];
+    /// Looks how the file names its encoder: by its own prefix, by another family's (as the long models
+    /// do that were published as RoBERTas), or by none, where the encoder was saved without a head.
+    pub(super) fn new(weights: Weights, family: &'static Family) -> Self {
         let holds =
             |prefix: &str| weights.contains(&format!("{prefix}embeddings.position_embeddings.weight"));
-        let prefix = PREFIXES.into_iter().find(|prefix| holds(prefix)).unwrap_or("roberta.");
-        Self { weights, prefix, taken: HashSet::new() }
+        let prefixes = families::ALL.map(|family| family.prefix).into_iter().chain([""]);
+        let prefix = prefixes.into_iter().find(|prefix| holds(prefix)).unwrap_or(family.prefix);
+        Self { weights, family, prefix, taken: HashSet::new() }
+    }
+
+    /// Whether the file holds no tensor at all whose name begins with one of `prefixes`.
+    pub(super) fn lacks(&self, prefixes: &[&str]) -> bool {
+        !self.weights.names().any(|name| starts_with_any(name, prefixes))
     }
 
     fn path(&self) -> &Path {
@@ -146,11 +154,13 @@ impl Checkpoint {
     /// Tensors that are another tensor under a second name: (second, first).
     fn second_names(&self) -> [(String, String); 2] {
         let words = self.name_of(&Place::Encoder("embeddings.word_embeddings.weight".into()));
-        [("lm_head.decoder.weight".into(), words), ("lm_head.decoder.bias".into(), "lm_head.bias".into())]
+        let head = &self.family.masked_lm;
+        [(format!("{}.weight", head.decoder), words), (format!("{}.bias", head.decoder), head.bias.into())]
     }
 
     /// Checks that nothing was left over but what may be: buffers of old transformers versions, the
-    /// pooler (no head here uses it), second names, and names with one of `dropped` in them.
+    /// pooler (no head here uses it) and the family's other parts without use, second names, and names
+    /// with one of `dropped` in them.
     fn finish(&self, dropped: &[&str]) -> Result<(), ModelError> {
         let [position_ids, token_type_ids, pooler] =
             ["embeddings.position_ids", "embeddings.token_type_ids", "pooler."]
@@ -159,7 +169,10 @@ impl Checkpoint {
         let mut without_use = vec![];
         for name in self.weights.names().filter(|name| !self.taken.contains(*name)) {
             let second = self.second_names().into_iter().find(|(second, _)| second == name);
-            if dropped.iter().any(|part| name.contains(part)) || name.starts_with(&pooler) {
+            if dropped.iter().any(|part| name.contains(part))
+                || name.starts_with(&pooler)
+                || starts_with_any(name, self.family.unused)
+            {
                 without_use.push(name);
             } else if let Some((second, first)) = second
                 && self.weights.contains(&first)
@@ -188,6 +201,10 @@ impl Checkpoint {
     }
 }
 
+fn starts_with_any(name: &str, prefixes: &[&str]) -> bool {
+    prefixes.iter().any(|prefix| name.starts_with(prefix))
+}
+
 /// Where in a model a parameter is: the encoder's names have a prefix that depends on the model.
 #[derive(Debug, Clone)]
 enum Place {
@@ -199,12 +216,13 @@ enum Place {
 #[derive(Debug)]
 pub(super) struct Builder {
     source: Source,
-    /// The source of what comes next; the head may be fresh on a loaded encoder.
-    prefix: String,
+    /// What the encoder's names begin with, with the dot.
+    prefix: &'static str,
     range: f64,
     device: Device,
     made: Vec<(String, Tensor)>,
     missing: Vec<String>,
+    /// The source of what comes next; the head may be fresh on a loaded encoder.
     fresh_from: Option<Seed>,
 }
 
@@ -216,13 +234,12 @@ pub(super) enum Part {
 }
 
 impl Builder {
-    /// `prefix`: what the encoder's names begin with, without the dot; `range`: the standard
-    /// deviation of fresh weights.
-    pub(super) fn new(source: Source, prefix: &str, range: f64, device: Device) -> Self {
+    /// Of a model of `config`, on `device`.
+    pub(super) fn new(source: Source, config: &Config, device: Device) -> Self {
         Self {
             source,
-            prefix: format!("{prefix}."),
-            range,
+            prefix: config.model_type.prefix,
+            range: config.initializer_range,
             device,
             made: vec![],
             missing: vec![],

@@ -1,5 +1,5 @@
-//! The encoder with the question-answering head (`RobertaForQuestionAnswering`,
-//! `LongformerForQuestionAnswering` of transformers).
+//! The encoder with the question-answering head (`BertForQuestionAnswering`,
+//! `RobertaForQuestionAnswering`, `LongformerForQuestionAnswering` of transformers).
 
 use std::path::Path;
 
@@ -66,9 +66,10 @@ impl QuestionAnswering {
         }
         if let Head::FromSeed(seed) = head {
             tracing::info!("{}: question-answering head drawn from seed {}", folder.display(), seed.0);
-            dropped.extend(["lm_head.", "qa_outputs."]);
+            dropped.push("qa_outputs.");
+            dropped.extend(config.model_type.masked_lm.prefixes);
         }
-        let source = Source::Checkpoint(Checkpoint::new(weights::read(folder)?));
+        let source = Source::Checkpoint(Checkpoint::new(weights::read(folder)?, config.model_type));
         Self::new(config, source, head, &dropped, device)
     }
 
@@ -85,7 +86,7 @@ impl QuestionAnswering {
         dropped: &[&str],
         device: Device,
     ) -> Result<Self, ModelError> {
-        let mut builder = Builder::new(source, config.model_type.prefix(), config.initializer_range, device);
+        let mut builder = Builder::new(source, &config, device);
         let encoder = Encoder::new(&config, &mut builder)?;
         if let Head::FromSeed(seed) = head {
             builder.draw_from(seed);

@@ -1,9 +1,10 @@
-//! From a question and its context to a row of a batch: which tokens get global attention.
+//! From a question and its context to a row of a batch: which tokens get global attention, and
+//! which are of the second segment.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Config, Sequence};
-use crate::text::TokenId;
+use crate::text::{Pairing, SpecialTokens, TokenId};
 
 /// How a long model attends while it is fine-tuned and used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -19,28 +20,45 @@ pub enum Attention {
     Dense,
 }
 
-/// Which tokens of a question and its context are global.
+/// What a model is told of a question and its context beside the tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GlobalPolicy {
+pub struct QuestionInput {
+    globals: Globals,
+    /// How many ends behind the question the second segment begins, for models that have one.
+    second_segment: Option<usize>,
+}
+
+/// Which tokens are global.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Globals {
     /// None: the model attends to every token from every token.
     Nothing,
-    /// `<s>` and the question, everything before the first `</s>`, as in transformers'
+    /// `<s>` and the question, everything before the first end, as in transformers'
     /// `LongformerForQuestionAnswering`.
     Question,
 }
 
-impl GlobalPolicy {
-    /// The policy of a model: long models need the question to be seen from everywhere.
-    pub fn of(config: &Config) -> Self {
-        if config.attention_window.is_some() { GlobalPolicy::Question } else { GlobalPolicy::Nothing }
+impl QuestionInput {
+    /// For a model of `config` and a tokenizer with these special tokens. Long models need the question
+    /// to be seen from everywhere; segments are the tokenizer's affair, unless the model has but one type.
+    pub fn of(config: &Config, special: &SpecialTokens) -> Self {
+        let has_segments = special.pairing == Pairing::TwoSegments && config.type_vocab_size > 1;
+        Self {
+            globals: if config.is_long() { Globals::Question } else { Globals::Nothing },
+            second_segment: has_segments.then(|| special.pairing.separators()),
+        }
     }
 
     /// The tokens as the model takes them; the first `question_end` of them are `<s>` and the question.
     pub fn row(self, input_ids: &[TokenId], question_end: usize) -> Sequence {
-        let global = match self {
-            GlobalPolicy::Nothing => Vec::new(),
-            GlobalPolicy::Question => (0..question_end).collect(),
+        let global = match self.globals {
+            Globals::Nothing => Vec::new(),
+            Globals::Question => (0..question_end).collect(),
         };
-        Sequence { input_ids: input_ids.iter().map(|&id| id.into()).collect(), global }
+        Sequence {
+            input_ids: input_ids.iter().map(|&id| id.into()).collect(),
+            global,
+            second_segment: self.second_segment.map(|ends| question_end + ends),
+        }
     }
 }

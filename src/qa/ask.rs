@@ -10,6 +10,7 @@ use super::decode::Decoder;
 use super::predict::{self, PredictSettings, Progress};
 use crate::corpus::{QaDataset, Question};
 use crate::interrupt::Interrupt;
+use crate::model::QuestionInput;
 use crate::text::{CharSpan, Protocol, Window, windows};
 
 /// What the model says.
@@ -65,9 +66,18 @@ pub fn ask(
     let dataset = QaDataset { contexts: vec![context.to_owned()], questions: vec![asked] };
     let (tokenizer, network) = predict::open(model, settings, device)?;
     let windows = windows::of_dataset(&dataset, &tokenizer, &settings.windows())?;
+    let question_input = QuestionInput::of(network.config(), tokenizer.special());
     let mut decoder = Decoder::new(&dataset, settings.decode())?;
     let most_tokens = settings.tokens_per_pass();
-    predict::score_windows(&network, &windows, most_tokens, interrupt, observe, &mut decoder)?;
+    predict::score_windows(
+        &network,
+        question_input,
+        &windows,
+        most_tokens,
+        interrupt,
+        observe,
+        &mut decoder,
+    )?;
     let span = decoder.best_spans().into_iter().next().flatten();
     let mut candidates = decoder.finish().questions.into_iter().flat_map(|(_, candidates)| candidates);
     let (answer, probability) =

@@ -17,6 +17,7 @@ use super::{Answers, NbestAnswer, NbestPredictions, Predictions, QaError};
 use crate::corpus::triviaqa::{self, Domain, Evidence, TriviaQa, TriviaQuestion};
 use crate::corpus::{QaDataset, Question};
 use crate::interrupt::Interrupt;
+use crate::model::QuestionInput;
 use crate::text::documents::{self, DocumentSettings};
 use crate::text::windows::Window;
 use crate::text::{TextError, Tokenizer};
@@ -56,6 +57,7 @@ pub fn answer(
         .collect();
     let documents = pairs.len();
     let at_once = (PASSES_AT_ONCE * settings.per_device_eval_batch_size).max(rayon::current_num_threads());
+    let question_input = QuestionInput::of(network.config(), tokenizer.special());
     let mut nbest = NbestPredictions::default();
     for few in pairs.chunks(at_once) {
         interrupt.check()?;
@@ -69,6 +71,7 @@ pub fn answer(
         };
         predict::score_windows(
             &network,
+            question_input,
             &windows,
             settings.tokens_per_pass(),
             interrupt,

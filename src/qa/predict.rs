@@ -9,7 +9,7 @@ use super::decode::{DecodeSettings, Decoder};
 use super::{Answers, QaError, independent};
 use crate::corpus::{QaDataset, Task};
 use crate::interrupt::Interrupt;
-use crate::model::{Batch, GlobalPolicy, Head, Mode, Precision, QuestionAnswering};
+use crate::model::{Batch, Head, Mode, Precision, QuestionAnswering, QuestionInput};
 use crate::text::documents::{self, DocumentSettings};
 use crate::text::passes::passes;
 use crate::text::windows::{self, WINDOW_KEYS, Window};
@@ -150,12 +150,13 @@ pub fn answer(
     observe: &mut dyn FnMut(Progress),
 ) -> Result<Answers, QaError> {
     let (tokenizer, network) = open(model, settings, device)?;
+    let question_input = QuestionInput::of(network.config(), tokenizer.special());
     let most_tokens = settings.tokens_per_pass();
     match settings.protocol {
         Protocol::Standard => {
             let windows = windows::of_dataset(dataset, &tokenizer, &settings.windows())?;
             let mut decoder = Decoder::new(dataset, settings.decode())?;
-            score_windows(&network, &windows, most_tokens, interrupt, observe, &mut decoder)?;
+            score_windows(&network, question_input, &windows, most_tokens, interrupt, observe, &mut decoder)?;
             Ok(Answers::best_of(decoder.finish()))
         }
         Protocol::Sagen2021 => {
@@ -164,7 +165,15 @@ pub fn answer(
             let inputs = sequences.iter().map(|sequence| (&sequence.input_ids[..], sequence.question_end));
             let mut answers = independent::Gathered::new(dataset, &tokenizer, sequences);
             let take = |index, start: &[f32], end: &[f32]| answers.add(index, start, end);
-            score(&network, &inputs.collect::<Vec<_>>(), most_tokens, interrupt, observe, take)?;
+            score(
+                &network,
+                question_input,
+                &inputs.collect::<Vec<_>>(),
+                most_tokens,
+                interrupt,
+                observe,
+                take,
+            )?;
             Ok(Answers { left_out: truncated.left_out, ..Answers::best_of(answers.finish()) })
         }
     }
@@ -189,6 +198,7 @@ pub(super) fn open(
 /// Runs the model over `windows` and hands their logits to `decoder`.
 pub(super) fn score_windows(
     network: &QuestionAnswering,
+    question_input: QuestionInput,
     windows: &[Window],
     most_tokens: usize,
     interrupt: &Interrupt,
@@ -197,13 +207,14 @@ pub(super) fn score_windows(
 ) -> Result<(), QaError> {
     let inputs: Vec<_> = windows.iter().map(|window| (&window.input_ids[..], window.question_end)).collect();
     let take = |index: usize, start: &[f32], end: &[f32]| decoder.add(&windows[index], start, end);
-    score(network, &inputs, most_tokens, interrupt, observe, take)
+    score(network, question_input, &inputs, most_tokens, interrupt, observe, take)
 }
 
 /// Runs the model over `inputs`, each a sequence and the end of its question, and gives `take` the index and
 /// the start and end logits of each. Sequences of like length share a forward pass of `most_tokens` tokens.
 fn score(
     network: &QuestionAnswering,
+    question_input: QuestionInput,
     inputs: &[(&[TokenId], usize)],
     most_tokens: usize,
     interrupt: &Interrupt,
@@ -213,15 +224,15 @@ fn score(
     let mut by_length: Vec<_> = inputs.iter().enumerate().collect();
     // The longest first, so that a batch that does not fit in memory fails at once.
     by_length.sort_by_key(|(_, (input_ids, _))| std::cmp::Reverse(input_ids.len()));
-    let policy = GlobalPolicy::of(network.config());
     let device = network.parameters().device();
     let mut done = 0;
     for pass in passes(&by_length, most_tokens, |(_, (input_ids, _))| input_ids.len()) {
         interrupt.check()?;
-        let row =
-            |(_, (input_ids, question_end)): &(_, &(&[TokenId], usize))| policy.row(input_ids, *question_end);
+        let row = |(_, (input_ids, question_end)): &(_, &(&[TokenId], usize))| {
+            question_input.row(input_ids, *question_end)
+        };
         let rows: Vec<_> = pass.iter().map(row).collect();
-        let batch = Batch::of_sequences(&rows, network.config().pad_token_id)?.to_device(device)?;
+        let batch = Batch::of_sequences(&rows, network.config().positions())?.to_device(device)?;
         let logits = tch::no_grad(|| network.forward(&batch, Mode::Evaluate))?;
         let (starts, ends) = (rows_of(&logits.start)?, rows_of(&logits.end)?);
         for (((index, (input_ids, _)), start), end) in pass.iter().zip(&starts).zip(&ends) {

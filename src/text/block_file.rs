@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use memmap2::Mmap;
 
 use super::error::TextError;
+use super::special::SpecialTokens;
 use super::token::TokenId;
-use super::tokenizer::SpecialTokens;
 use super::words::{self, WORD, wide, words};
 use crate::native;
 

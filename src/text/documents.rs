@@ -15,8 +15,10 @@ use super::error::TextError;
 use super::protocol::Protocol;
 use super::token::{CharSpan, TokenId};
 use super::tokenizer::Tokenizer;
-use super::windows::{self, Encoded, Layout, Separator, Window, WindowSettings};
+use super::windows::{self, Encoded, Layout, Window, WindowSettings};
 
+/// Ends between question and document, whatever the tokenizer's pairing.
+const SEPARATORS: usize = 1;
 /// Bytes of a document for each token that is wanted of it: more than nearly any text has.
 const BYTES_PER_TOKEN: usize = 8;
 
@@ -172,7 +174,7 @@ impl<'a> LaidOut<'a> {
         let tokens = windows::question_tokens(question, tokenizer, &settings.windows)?;
         let (text, mut context) = encode_start(document, settings.max_document_length, tokenizer)?;
         let mut layout =
-            Layout { question: index, tokens, separator: Separator::Single, context: &context, answer: None };
+            Layout { question: index, tokens, separators: SEPARATORS, context: &context, answer: None };
         if settings.slices == Slices::First {
             let room = layout.room(settings.windows.max_length);
             layout.context = layout.context.get(..room).unwrap_or(layout.context);

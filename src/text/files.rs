@@ -13,8 +13,8 @@ use crate::durable;
 
 const CONFIG: &str = "tokenizer_config.json";
 /// Files that do not decide how this crate encodes, but that `transformers` may look at.
-const COMPANIONS: [&str; 4] =
-    [CONFIG, "special_tokens_map.json", "added_tokens.json", "sentencepiece.bpe.model"];
+const COMPANIONS: [&str; 5] =
+    [CONFIG, "special_tokens_map.json", "added_tokens.json", "sentencepiece.bpe.model", "vocab.txt"];
 
 struct TokenizerFile {
     name: String,

@@ -1,6 +1,6 @@
 //! Hides tokens of a block for the masked-language-model task, as `transformers`'
 //! `DataCollatorForLanguageModeling` does: each token that is not special is chosen with a
-//! probability of 15 %; of those chosen, 80 % become `<mask>`, 10 % any token of the whole
+//! probability of 15 %; of those chosen, 80 % become the mask token, 10 % any token of the whole
 //! vocabulary, 10 % stay. The model has to name the original at every chosen position.
 //!
 //! Which tokens are chosen is a pure function of (seed, epoch, block): it does not matter who asks,
@@ -10,8 +10,9 @@
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use super::special::SpecialTokens;
 use super::token::TokenId;
-use super::tokenizer::{SpecialTokens, Tokenizer};
+use super::tokenizer::Tokenizer;
 use crate::random::{Purpose, Seed};
 
 /// How often tokens are chosen, and what becomes of them. All are probabilities.
@@ -20,7 +21,7 @@ use crate::random::{Purpose, Seed};
 pub struct MaskingSettings {
     /// That a token is chosen.
     pub probability: f64,
-    /// That a chosen token becomes `<mask>`.
+    /// That a chosen token becomes the mask token.
     pub replace_with_mask: f64,
     /// That a chosen token becomes a random one.
     pub replace_with_random: f64,
@@ -37,7 +38,7 @@ impl Default for MaskingSettings {
 pub struct MaskingVocabulary {
     /// Random tokens are drawn from `0..size`.
     pub size: usize,
-    /// The tokens that are never chosen, and `<mask>`.
+    /// The tokens that are never chosen, the mask token among them.
     pub special: SpecialTokens,
 }
 
@@ -112,6 +113,7 @@ fn mask(
 
 #[cfg(test)]
 mod tests {
+    use super::super::special::Pairing;
     use super::*;
 
     const VOCABULARY: MaskingVocabulary = MaskingVocabulary {
@@ -122,6 +124,7 @@ mod tests {
             eos: TokenId(2),
             unk: TokenId(3),
             mask: TokenId(999),
+            pairing: Pairing::OneSegment,
         },
     };
     const SETTINGS: MaskingSettings =

@@ -25,6 +25,7 @@ pub(crate) mod passes;
 mod pieces;
 pub mod protocol;
 mod seams;
+pub mod special;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod token;
@@ -43,7 +44,8 @@ pub use error::TextError;
 pub use examples::ExampleSettings;
 pub use masking::{MaskedBlock, MaskingSettings, MaskingVocabulary};
 pub use protocol::Protocol;
+pub use special::{Pairing, SpecialTokens};
 pub use token::{CharSpan, TokenId};
-pub use tokenizer::{SpecialTokens, Tokenizer};
+pub use tokenizer::Tokenizer;
 pub use truncated::{Truncated, TruncatedDataset};
 pub use windows::{TokenSpan, Window, WindowSettings};

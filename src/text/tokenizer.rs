@@ -1,9 +1,9 @@
-//! A subword tokenizer: RoBERTa's byte-level BPE, XLM-R's unigrams, or another in the layout of
-//! Hugging Face's `tokenizer.json`.
+//! A subword tokenizer: RoBERTa's byte-level BPE, XLM-R's unigrams, BERT's word pieces, or another in
+//! the layout of Hugging Face's `tokenizer.json`.
 //!
 //! Given text, it gives back token numbers, and where each token stands in the text, in
 //! characters. Special tokens are never added here; blocks and windows put them where they belong.
-//! A literal `<s>` or `<mask>` in a text becomes the special token, as in `transformers`.
+//! A literal `<s>` or `[MASK]` in a text becomes the special token, as in `transformers`.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -14,36 +14,10 @@ use tokenizers::{Encoding, PreTokenizerWrapper};
 use super::case::{Case, Lowered};
 use super::error::TextError;
 use super::files::TokenizerFiles;
+use super::special::SpecialTokens;
 use super::token::{CharSpan, TokenId};
 use super::{offsets, old_offsets, seams};
 use crate::digest::Digest;
-
-/// The tokens with a meaning of their own, as RoBERTa, XLM-R and Longformer spell them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SpecialTokens {
-    /// `<s>`, the first token of every sequence.
-    pub bos: TokenId,
-    /// `</s>`, the end of every part.
-    pub eos: TokenId,
-    /// `<pad>`, which fills a batch and is never attended.
-    pub pad: TokenId,
-    /// `<mask>`, which hides a token.
-    pub mask: TokenId,
-    /// `<unk>`, which stands for what the vocabulary lacks.
-    pub unk: TokenId,
-}
-
-impl SpecialTokens {
-    /// All of them.
-    pub fn all(&self) -> [TokenId; 5] {
-        [self.bos, self.eos, self.pad, self.mask, self.unk]
-    }
-
-    /// Whether `id` is one of them.
-    pub fn contains(&self, id: TokenId) -> bool {
-        self.all().contains(&id)
-    }
-}
 
 /// A tokenizer, loaded and checked.
 pub struct Tokenizer {
@@ -84,17 +58,7 @@ impl Tokenizer {
             model.dropout = None;
             inner.with_model(model);
         }
-        let id = |token: &'static str| {
-            let found = inner.token_to_id(token).map(TokenId);
-            found.ok_or_else(|| TextError::MissingSpecialToken { path: path.clone(), token })
-        };
-        let special = SpecialTokens {
-            bos: id("<s>")?,
-            eos: id("</s>")?,
-            pad: id("<pad>")?,
-            mask: id("<mask>")?,
-            unk: id("<unk>")?,
-        };
+        let special = SpecialTokens::find(|token| inner.token_to_id(token), path)?;
         let vocabulary_size = inner.get_vocab(true).into_values().max().map_or(0, |last| last as usize + 1);
         let has_seams = seams::hold_for(&inner);
         Ok(Self { inner, files, special, vocabulary_size, has_seams, case: Case::default() })
@@ -143,9 +107,10 @@ impl Tokenizer {
     /// Writes the tokenizer's files to `folder`, as they were read, but for `model_max_length` (in
     /// tokens, special ones included) in `tokenizer_config.json`.
     pub fn save_to(&self, folder: &Path, model_max_length: usize) -> Result<(), TextError> {
-        // A Longformer made of XLM-R would otherwise be opened with Longformer's own tokenizer.
+        // A Longformer made of another family would otherwise be opened with Longformer's own tokenizer.
         let class = match self.inner.get_model() {
             ModelWrapper::Unigram(_) => "XLMRobertaTokenizer",
+            ModelWrapper::WordPiece(_) => "BertTokenizer",
             _ => "RobertaTokenizer",
         };
         self.files.save(folder, class, model_max_length)

@@ -1,6 +1,6 @@
 //! Questions and contexts as the original work laid them into sequences (Sagen 2021,
-//! `finetune_qa_models.py` over transformers 3.4.0): `<s> question </s></s> context </s>`, cut at
-//! `max_length` tokens, no windows. What is cut off is never read.
+//! `finetune_qa_models.py` over transformers 3.4.0): `<s> question </s></s> context </s>` (or as the
+//! tokenizer pairs them), cut at `max_length` tokens, no windows. What is cut off is never read.
 //!
 //! The longer of question and context loses its last tokens until both fit. The first answer is looked
 //! up in the context alone, by its first and its last character, each in the first token that spans it
@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use super::error::TextError;
 use super::token::{CharSpan, TokenId};
 use super::tokenizer::Tokenizer;
-use super::windows::{SPECIAL_TOKENS, TokenSpan};
+use super::windows::{MOST_SPECIAL_TOKENS, TokenSpan};
 use crate::corpus::{Answer, QaDataset};
 use crate::durable::{self, WriteError};
 
@@ -30,7 +30,7 @@ pub const LEFT_OUT_FILE: &str = "left_out.json";
 pub struct Truncated {
     /// Index into [`QaDataset::questions`].
     pub question: usize,
-    /// `<s> question </s></s> context </s>`, without padding.
+    /// Question and context with special tokens around them, without padding.
     pub input_ids: Vec<TokenId>,
     /// `input_ids[..question_end]` is what stands before the first `</s>`.
     pub question_end: usize,
@@ -51,11 +51,11 @@ pub struct TruncatedDataset {
 
 /// Refuses a length in which no question and context have room.
 pub fn check_length(max_length: usize) -> Result<(), TextError> {
-    let least = SPECIAL_TOKENS + 2;
+    let least = MOST_SPECIAL_TOKENS + 2;
     if max_length >= least {
         return Ok(());
     }
-    let expected = format!("{least} or more, for {SPECIAL_TOKENS} special tokens and one of each part");
+    let expected = format!("{least} or more, for {MOST_SPECIAL_TOKENS} special tokens and one of each part");
     Err(TextError::Setting { key: "max_length", expected, found: max_length.to_string() })
 }
 
@@ -78,19 +78,21 @@ pub fn of_dataset(
             let question = &dataset.questions[index];
             let context = contexts.get(question.context).unwrap_or(&nothing);
             let tokens = tokenizer.encode_ids(&question.text)?;
-            let (of_question, of_context) = fitting(tokens.len(), context.len(), max_length - SPECIAL_TOKENS);
             let special = tokenizer.special();
-            let mut input_ids = Vec::with_capacity(of_question + of_context + SPECIAL_TOKENS);
+            let separators = special.pairing.separators();
+            let room = max_length - separators - 2;
+            let (of_question, of_context) = fitting(tokens.len(), context.len(), room);
+            let mut input_ids = Vec::with_capacity(max_length - room + of_question + of_context);
             input_ids.push(special.bos);
             input_ids.extend(&tokens[..of_question]);
-            input_ids.extend([special.eos; 2]);
+            input_ids.extend(std::iter::repeat_n(special.eos, separators));
             input_ids.extend(context[..of_context].iter().map(|&(id, _)| id));
             input_ids.push(special.eos);
             // Not always behind the question: a literal `</s>` in it counts too.
             let question_end = input_ids.iter().position(|&id| id == special.eos).unwrap_or(0);
             let answer = match question.answers.first() {
                 None => None,
-                Some(answer) => match positions(answer, context, question_end + 2) {
+                Some(answer) => match positions(answer, context, question_end + separators) {
                     Some(span) => Some(span),
                     None => return Ok(None),
                 },

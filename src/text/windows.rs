@@ -1,4 +1,5 @@
-//! Questions and their contexts as sequences a model can read: `<s> question </s></s> context </s>`.
+//! Questions and their contexts as sequences a model can read: `<s> question </s></s> context </s>`, or
+//! `[CLS] question [SEP] context [SEP]`, as the tokenizer's [`Pairing`](super::Pairing) says.
 //! A context that does not fit is read in several windows that overlap, as in BERT's
 //! `run_squad.py`: `doc_stride` is the distance between the starts of two windows. (The setting of
 //! the same name in transformers' `run_qa.py` means the overlap; with 384 and 128 the two differ.)
@@ -14,12 +15,13 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::error::TextError;
+use super::special::SpecialTokens;
 use super::token::{CharSpan, TokenId};
-use super::tokenizer::{SpecialTokens, Tokenizer};
+use super::tokenizer::Tokenizer;
 use crate::corpus::{Answer, QaDataset};
 
-/// Special tokens in a window: `<s>`, `</s></s>`, `</s>`.
-pub(super) const SPECIAL_TOKENS: usize = 2 + Separator::Double as usize;
+/// Special tokens in a window at most: `<s>`, `</s></s>`, `</s>`.
+pub(super) const MOST_SPECIAL_TOKENS: usize = 4;
 
 /// How contexts are cut. All are numbers of tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,14 +51,14 @@ impl Default for WindowSettings {
 impl WindowSettings {
     /// An error that names the setting that leaves no way forward through a context.
     pub fn validate(&self) -> Result<(), TextError> {
-        let least = self.max_question_length.saturating_add(SPECIAL_TOKENS + 1);
+        let least = self.max_question_length.saturating_add(MOST_SPECIAL_TOKENS + 1);
         for (key, found, least) in
             [("doc_stride", self.doc_stride, 1), ("max_length", self.max_length, least)]
         {
             if found < least {
                 let expected = match key {
                     "max_length" => format!(
-                        "{least} or more, for the longest question, {SPECIAL_TOKENS} special tokens and a token of context"
+                        "{least} or more, for the longest question, {MOST_SPECIAL_TOKENS} special tokens and a token of context"
                     ),
                     _ => format!("{least} or more"),
                 };
@@ -81,9 +83,9 @@ pub struct TokenSpan {
 pub struct Window {
     /// Index into [`QaDataset::questions`].
     pub question: usize,
-    /// `<s> question </s></s> context </s>`, without padding.
+    /// Question and context with special tokens around them, without padding.
     pub input_ids: Vec<TokenId>,
-    /// `input_ids[..question_end]` is `<s>` and the question: the tokens before the first `</s>`,
+    /// `input_ids[..question_end]` is `<s>` and the question: the tokens before the first end,
     /// which a long model attends to globally.
     pub question_end: usize,
     /// Where the context begins in `input_ids`.
@@ -98,15 +100,6 @@ pub struct Window {
     /// What training should predict: the first answer's tokens, or `<s>` (position 0) where the
     /// window does not hold the whole of it. `None` for a question without answers.
     pub answer: Option<TokenSpan>,
-}
-
-/// What stands between question and context.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Separator {
-    /// `</s>`, as the Longformer's scripts write.
-    Single = 1,
-    /// `</s></s>`, as RoBERTa's.
-    Double = 2,
 }
 
 /// A text as tokens, each with its characters.
@@ -131,7 +124,7 @@ pub fn of_dataset(
             let layout = Layout {
                 question: index,
                 tokens: question_tokens(&question.text, tokenizer, settings)?,
-                separator: Separator::Double,
+                separators: tokenizer.special().pairing.separators(),
                 context: contexts.get(question.context).unwrap_or(&nothing),
                 answer: question.answers.first(),
             };
@@ -166,8 +159,8 @@ pub(super) struct Layout<'a> {
     pub question: usize,
     /// The question, cut to its longest length.
     pub tokens: Vec<TokenId>,
-    /// What stands behind it.
-    pub separator: Separator,
+    /// How many ends stand behind it.
+    pub separators: usize,
     /// The whole context.
     pub context: &'a [(TokenId, CharSpan)],
     /// The answer to label.
@@ -177,7 +170,7 @@ pub(super) struct Layout<'a> {
 impl Layout<'_> {
     /// How many tokens of context fit into a window of `max_length` tokens.
     pub fn room(&self, max_length: usize) -> usize {
-        max_length - self.tokens.len() - self.separator as usize - 2
+        max_length - self.tokens.len() - self.separators - 2
     }
 
     /// The windows, in the order of the context; at least one.
@@ -191,12 +184,12 @@ impl Layout<'_> {
         });
         let best = windows_with_most_context(&spans, self.context.len());
         let windows = spans.iter().enumerate().map(|(index, span)| {
-            let ends_and_separator = self.separator as usize + 2;
+            let ends_and_separator = self.separators + 2;
             let mut input_ids = Vec::with_capacity(self.tokens.len() + span.length + ends_and_separator);
             input_ids.push(special.bos);
             input_ids.extend(&self.tokens);
             let question_end = input_ids.len();
-            input_ids.extend(std::iter::repeat_n(special.eos, self.separator as usize));
+            input_ids.extend(std::iter::repeat_n(special.eos, self.separators));
             let context_position = input_ids.len();
             input_ids.extend(self.context[span.range()].iter().map(|&(id, _)| id));
             input_ids.push(special.eos);

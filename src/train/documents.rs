@@ -12,10 +12,10 @@ use super::order::Batches;
 use super::run::{Backward, Objective, Step};
 use super::settings::FinetuneSettings;
 use crate::interrupt::Interrupt;
-use crate::model::{Batch, Config, GlobalPolicy, Parameters, QuestionAnswering, upload};
-use crate::text::DocumentFile;
+use crate::model::{Batch, Config, Parameters, Positions, QuestionAnswering, QuestionInput, upload};
 use crate::text::documents::Example;
 use crate::text::passes::passes;
+use crate::text::{DocumentFile, SpecialTokens};
 
 /// Whole documents of one forward pass and the answers in them, on the host.
 #[derive(Debug)]
@@ -33,18 +33,24 @@ pub struct DocumentMicroBatch {
 /// Documents for fine-tuning, at which step.
 pub struct DocumentSteps<'a> {
     examples: &'a DocumentFile,
-    policy: GlobalPolicy,
-    padding_id: i64,
+    input: QuestionInput,
+    positions: Positions,
     settings: &'a FinetuneSettings,
     batches: Batches,
 }
 
 impl<'a> DocumentSteps<'a> {
-    /// All `examples` (at least one) for a model of `config`, in the order that the seed gives.
-    pub fn new(examples: &'a DocumentFile, config: &Config, settings: &'a FinetuneSettings) -> Self {
+    /// All `examples` (at least one) for a model of `config` and a tokenizer with these
+    /// special tokens, in the order that the seed gives.
+    pub fn new(
+        examples: &'a DocumentFile,
+        config: &Config,
+        special: &SpecialTokens,
+        settings: &'a FinetuneSettings,
+    ) -> Self {
         let batches = Batches::new(examples.len(), &settings.optimization, settings.num_train_epochs);
-        let (policy, padding_id) = (GlobalPolicy::of(config), config.pad_token_id);
-        Self { examples, policy, padding_id, settings, batches }
+        let (input, positions) = (QuestionInput::of(config, special), config.positions());
+        Self { examples, input, positions, settings, batches }
     }
 
     /// Optimizer steps for all epochs.
@@ -70,12 +76,12 @@ impl<'a> DocumentSteps<'a> {
         let (mut rows, mut starts, mut ends) = (vec![], vec![], vec![]);
         for document in documents {
             for slice in &document.slices {
-                rows.push(self.policy.row(&slice.input_ids, document.question_end));
+                rows.push(self.input.row(&slice.input_ids, document.question_end));
                 starts.push(&slice.starts[..]);
                 ends.push(&slice.ends[..]);
             }
         }
-        let batch = Batch::of_sequences(&rows, self.padding_id)?;
+        let batch = Batch::of_sequences(&rows, self.positions)?;
         Ok(DocumentMicroBatch {
             starts: marks(&starts, batch.length())?,
             ends: marks(&ends, batch.length())?,

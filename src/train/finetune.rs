@@ -78,7 +78,7 @@ pub fn run(
     if examples.is_empty() {
         return Err(nothing_to_learn(inputs, "question whose answer is in its tokens"));
     }
-    let mut steps = SpanSteps::new(examples, model.config(), settings);
+    let mut steps = SpanSteps::new(examples, model.config(), tokenizer.special(), settings);
     let told = Told { settings, questions: inputs.questions };
     let identity = identity::of_run("finetune", &told, &[inputs.model, inputs.train_file])?;
     let plan = plan(settings, steps.max_steps(), identity);
@@ -113,7 +113,7 @@ pub fn run_triviaqa(
         let what = inputs.train_file.display().to_string();
         return Err(TrainError::Empty { what, unit: "document with its question's answer in it" });
     }
-    let mut steps = DocumentSteps::new(&examples, model.config(), settings);
+    let mut steps = DocumentSteps::new(&examples, model.config(), tokenizer.special(), settings);
     let identity = identity::of_run("finetune-triviaqa", settings, &[inputs.model, examples.path()])?;
     let plan = plan(settings, steps.max_steps(), identity);
     let objective = DocumentObjective { model };

@@ -9,7 +9,7 @@ use super::order::Order;
 use super::run::{Backward, Objective, Step};
 use super::settings::PretrainSettings;
 use crate::interrupt::Interrupt;
-use crate::model::{Batch, MaskedLm, MaskedPositions, Mode, Parameters, Sequence};
+use crate::model::{Batch, MaskedLm, MaskedPositions, Mode, Parameters, Positions, Sequence};
 use crate::text::{BlockFile, MaskedBlock, MaskingVocabulary, masking};
 
 /// Masked blocks of one forward pass, on the host.
@@ -20,20 +20,21 @@ pub struct MlmMicroBatch {
 }
 
 impl MlmMicroBatch {
-    /// Lays blocks end to end; `padding_id` is the model's.
-    pub fn of_blocks(blocks: &[MaskedBlock], padding_id: i64) -> Result<Self, TrainError> {
+    /// Lays blocks end to end, numbered as the model wants.
+    pub fn of_blocks(blocks: &[MaskedBlock], positions: Positions) -> Result<Self, TrainError> {
         let (mut rows, mut places, mut labels) = (Vec::with_capacity(blocks.len()), vec![], vec![]);
         let mut row_start = 0;
         for block in blocks {
             rows.push(Sequence {
                 input_ids: block.input_ids.iter().map(|&id| id.into()).collect(),
                 global: Vec::new(),
+                second_segment: None,
             });
             places.extend(block.positions.iter().map(|&position| row_start + position as i64));
             labels.extend(block.labels.iter().map(|&id| i64::from(id)));
             row_start += block.input_ids.len() as i64;
         }
-        let batch = Batch::of_sequences(&rows, padding_id)?;
+        let batch = Batch::of_sequences(&rows, positions)?;
         Ok(Self { batch, masked: MaskedPositions::new(&places, &labels)? })
     }
 
@@ -51,21 +52,21 @@ impl MlmMicroBatch {
 pub struct MlmSteps<'a> {
     blocks: &'a BlockFile,
     vocabulary: MaskingVocabulary,
-    padding_id: i64,
+    positions: Positions,
     settings: &'a PretrainSettings,
     order: Order,
 }
 
 impl<'a> MlmSteps<'a> {
-    /// All blocks of a file, in the order that the seed gives; `padding_id` is the model's.
+    /// All blocks of a file, in the order that the seed gives; `positions` is how the model numbers tokens.
     pub fn new(
         blocks: &'a BlockFile,
         vocabulary: MaskingVocabulary,
-        padding_id: i64,
+        positions: Positions,
         settings: &'a PretrainSettings,
     ) -> Self {
         let order = Order::new(blocks.len(), settings.optimization.seed);
-        Self { blocks, vocabulary, padding_id, settings, order }
+        Self { blocks, vocabulary, positions, settings, order }
     }
 
     /// The data of optimizer step `step`, counted from 0.
@@ -90,7 +91,7 @@ impl<'a> MlmSteps<'a> {
             })
             .collect();
         let passes = masked.chunks(optimization.per_device_train_batch_size);
-        let micro_batches = passes.map(|blocks| MlmMicroBatch::of_blocks(blocks, self.padding_id));
+        let micro_batches = passes.map(|blocks| MlmMicroBatch::of_blocks(blocks, self.positions));
         let micro_batches = micro_batches.collect::<Result<Vec<_>, _>>()?;
         Ok(Step {
             terms: micro_batches.iter().map(MlmMicroBatch::terms).sum(),
@@ -122,10 +123,10 @@ impl MlmObjective {
                 masking::for_evaluation(&block, vocabulary, &settings.masking(), seed, index as u64)
             })
             .collect();
-        let padding_id = model.config().pad_token_id;
+        let positions = model.config().positions();
         let passes = masked.chunks(settings.per_device_eval_batch_size);
         let evaluation =
-            passes.map(|blocks| MlmMicroBatch::of_blocks(blocks, padding_id)).collect::<Result<_, _>>()?;
+            passes.map(|blocks| MlmMicroBatch::of_blocks(blocks, positions)).collect::<Result<_, _>>()?;
         Ok(Self { model, evaluation })
     }
 }

@@ -195,7 +195,8 @@ fn square_name(parameter: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Batch, Config, MaskedLm, MaskedPositions, Mode, ModelType, Sequence};
+    use crate::model::families::ROBERTA;
+    use crate::model::{Batch, Config, MaskedLm, MaskedPositions, Mode, Positions, Sequence};
     use crate::random::Seed;
     use tch::Device;
 
@@ -209,14 +210,14 @@ mod tests {
             hidden_dropout_prob: 0.0,
             attention_probs_dropout_prob: 0.0,
             max_position_embeddings: 10,
-            ..Config::base(ModelType::Roberta)
+            ..Config::base(&ROBERTA)
         };
         MaskedLm::from_seed(config, Seed(1), Device::Cpu).unwrap()
     }
 
     fn loss(model: &MaskedLm) -> Tensor {
-        let row = Sequence { input_ids: vec![0, 5, 6, 2], global: vec![] };
-        let batch = Batch::of_sequences(&[row], 1).unwrap();
+        let row = Sequence { input_ids: vec![0, 5, 6, 2], global: vec![], second_segment: None };
+        let batch = Batch::of_sequences(&[row], Positions::After { padding_id: 1 }).unwrap();
         let masked = MaskedPositions::new(&[1, 2], &[7, 8]).unwrap();
         model.loss_sum(&batch, &masked, Mode::Train).unwrap()
     }

@@ -21,7 +21,8 @@ pub struct PretrainInputs<'a> {
     pub evaluation: &'a BlockFile,
 }
 
-/// Pretrains the model in `inputs.model` and saves the result as a model folder at `output`.
+/// Pretrains the model in `inputs.model` and saves the result as a model folder at `output`. A model
+/// without the head for it gets one drawn from the seed.
 ///
 /// Checkpoints, `metrics.jsonl` and TensorBoard events go to `work`; the same call with the same
 /// `work` goes on where an earlier one stopped. After the last step the local q/k/v projections are
@@ -39,20 +40,20 @@ pub fn run(
     let tokenizer = Tokenizer::from_folder(inputs.model)?;
     let vocabulary = MaskingVocabulary::from(&tokenizer);
     settings.optimization.precision.settle_tf32()?;
-    let model = MaskedLm::load(inputs.model, device)?
+    let model = MaskedLm::load_or_draw_head(inputs.model, settings.optimization.seed, device)?
         .with_precision(settings.optimization.precision)
         .with_activations(settings.optimization.activations());
     tokenizer.check_vocabulary_size(model.config().vocab_size as usize, inputs.model)?;
     model.config().check_length(settings.model_max_length)?;
 
-    let padding_id = model.config().pad_token_id;
+    let positions = model.config().positions();
     let objective = MlmObjective::new(model, inputs.evaluation, &vocabulary, settings)?;
     let settings = &match settings.micro_batch {
         MicroBatch::Fixed => settings.clone(),
         MicroBatch::Auto => {
             let first_pass = |optimization| {
                 let divided = PretrainSettings { optimization, ..settings.clone() };
-                let step = MlmSteps::new(inputs.train, vocabulary, padding_id, &divided).at(0)?;
+                let step = MlmSteps::new(inputs.train, vocabulary, positions, &divided).at(0)?;
                 Ok(step.micro_batches.into_iter().next())
             };
             let optimization = micro_batch::settle(&settings.optimization, work, || {
@@ -71,7 +72,7 @@ pub fn run(
             &[inputs.model, inputs.train.path(), inputs.evaluation.path()],
         )?,
     };
-    let mut steps = MlmSteps::new(inputs.train, vocabulary, padding_id, settings);
+    let mut steps = MlmSteps::new(inputs.train, vocabulary, positions, settings);
     run::run(&objective, move |step| steps.at(step), &plan, work, session)?;
 
     if settings.copy_proj_layers {

@@ -12,9 +12,9 @@ use super::order::Batches;
 use super::run::{Backward, Objective, Step};
 use super::settings::FinetuneSettings;
 use crate::interrupt::Interrupt;
-use crate::model::{Batch, Config, GlobalPolicy, Parameters, QuestionAnswering, upload};
+use crate::model::{Batch, Config, Parameters, Positions, QuestionAnswering, QuestionInput, upload};
 use crate::text::passes::passes;
-use crate::text::{TokenId, Truncated, Window};
+use crate::text::{SpecialTokens, TokenId, Truncated, Window};
 
 /// A label that nothing is learned from; cross-entropy's own name for it.
 const IGNORED: i64 = -100;
@@ -41,8 +41,8 @@ pub struct SpanMicroBatch {
 /// Sequences for fine-tuning, at which step.
 pub struct SpanSteps<'a> {
     examples: Vec<SpanExample<'a>>,
-    policy: GlobalPolicy,
-    padding_id: i64,
+    input: QuestionInput,
+    positions: Positions,
     settings: &'a FinetuneSettings,
     batches: Batches,
 }
@@ -81,11 +81,17 @@ impl<'a> SpanExample<'a> {
 }
 
 impl<'a> SpanSteps<'a> {
-    /// All `examples` (at least one) for a model of `config`, in the order that the seed gives.
-    pub fn new(examples: Vec<SpanExample<'a>>, config: &Config, settings: &'a FinetuneSettings) -> Self {
+    /// All `examples` (at least one) for a model of `config` and a tokenizer with these
+    /// special tokens, in the order that the seed gives.
+    pub fn new(
+        examples: Vec<SpanExample<'a>>,
+        config: &Config,
+        special: &SpecialTokens,
+        settings: &'a FinetuneSettings,
+    ) -> Self {
         let batches = Batches::new(examples.len(), &settings.optimization, settings.num_train_epochs);
-        let (policy, padding_id) = (GlobalPolicy::of(config), config.pad_token_id);
-        Self { examples, policy, padding_id, settings, batches }
+        let (input, positions) = (QuestionInput::of(config, special), config.positions());
+        Self { examples, input, positions, settings, batches }
     }
 
     /// Optimizer steps for all epochs.
@@ -108,14 +114,14 @@ impl<'a> SpanSteps<'a> {
     }
 
     fn micro_batch(&self, examples: &[SpanExample]) -> Result<SpanMicroBatch, TrainError> {
-        let row = |example: &SpanExample| self.policy.row(example.input_ids, example.question_end);
+        let row = |example: &SpanExample| self.input.row(example.input_ids, example.question_end);
         let rows: Vec<_> = examples.iter().map(row).collect();
         let labels = |of: fn(&SpanExample) -> Option<usize>| {
             let labels = examples.iter().map(|example| of(example).map_or(IGNORED, |label| label as i64));
             Tensor::f_from_slice(&labels.collect::<Vec<_>>())
         };
         Ok(SpanMicroBatch {
-            batch: Batch::of_sequences(&rows, self.padding_id)?,
+            batch: Batch::of_sequences(&rows, self.positions)?,
             starts: labels(|example| example.start)?,
             ends: labels(|example| example.end)?,
         })
@@ -161,8 +167,17 @@ fn cross_entropy_sum(logits: &Tensor, labels: &Tensor) -> Result<Tensor, TchErro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ModelType;
-    use crate::text::TokenSpan;
+    use crate::model::families::ROBERTA;
+    use crate::text::{Pairing, TokenSpan};
+
+    const SPECIAL: SpecialTokens = SpecialTokens {
+        bos: TokenId(0),
+        pad: TokenId(1),
+        eos: TokenId(2),
+        unk: TokenId(3),
+        mask: TokenId(4),
+        pairing: Pairing::OneSegment,
+    };
 
     fn truncated(length: usize, answer: Option<(usize, usize)>) -> Truncated {
         Truncated {
@@ -185,7 +200,7 @@ mod tests {
             truncated(9, None),
         ];
         let examples = sequences.iter().map(SpanExample::of_truncated).collect();
-        let step = SpanSteps::new(examples, &Config::base(ModelType::Roberta), &settings).at(0).unwrap();
+        let step = SpanSteps::new(examples, &Config::base(&ROBERTA), &SPECIAL, &settings).at(0).unwrap();
         assert_eq!((step.terms, step.tokens), (3, 6 + 7 + 8 + 9));
         let [batch] = &step.micro_batches[..] else { panic!("one pass") };
         let labels = |tensor: &Tensor| Vec::<i64>::try_from(tensor).unwrap();
@@ -200,7 +215,7 @@ mod tests {
         settings.optimization.gradient_accumulation_steps = 6;
         let sequences = [20, 7, 12, 8, 5, 20].map(|length| truncated(length, Some((3, 4))));
         let examples = sequences.iter().map(SpanExample::of_truncated).collect();
-        let step = SpanSteps::new(examples, &Config::base(ModelType::Roberta), &settings).at(0).unwrap();
+        let step = SpanSteps::new(examples, &Config::base(&ROBERTA), &SPECIAL, &settings).at(0).unwrap();
         let rows =
             step.micro_batches.iter().map(|pass| pass.batch.rows().iter().map(|row| row.length).collect());
         assert_eq!(rows.collect::<Vec<Vec<_>>>(), [vec![5, 7, 8], vec![12], vec![20], vec![20]]);

@@ -1,6 +1,7 @@
 """Golden files for tests/model_parity.rs: small random models computed by transformers.
 
-Run from this folder: python model_parity.py (torch 2.11, transformers 5). For each model it writes
+Run from this folder: OMP_NUM_THREADS=2 python model_parity.py (torch 2.11, transformers 5; with that many
+threads a rerun changes no bit). For each model it writes
   model_parity/NAME/config.json, model.safetensors   as transformers saves a masked language model
   model_parity/NAME/expected.safetensors             inputs, hidden states, logits, losses, gradients
 and, for the conversion of the RoBERTa to a Longformer of 120 tokens with window 20,
@@ -18,6 +19,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch.nn.functional import cross_entropy
 from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    BertForQuestionAnswering,
     LongformerConfig,
     LongformerForMaskedLM,
     LongformerForQuestionAnswering,
@@ -68,7 +72,7 @@ def gradients(model, loss, label, of=""):
     loss.backward()
     # A tied tensor is listed under the name that comes first in the model, which differs among models.
     first = {"lm_head.decoder.weight": f"{model.base_model_prefix}.embeddings.word_embeddings.weight",
-             "lm_head.decoder.bias": "lm_head.bias"}
+             "lm_head.decoder.bias": "lm_head.bias", "cls.predictions.decoder.bias": "cls.predictions.bias"}
     return {
         f"{label}.gradient.{first.get(name, name)}": parameter.grad.clone()
         for name, parameter in model.named_parameters()
@@ -76,7 +80,7 @@ def gradients(model, loss, label, of=""):
     }
 
 
-def write(name, config, masked_class, qa_class, lengths, global_positions=None):
+def write(name, config, masked_class, qa_class, lengths, global_positions=None, second_segments=None):
     folder = HERE / name
     shutil.rmtree(folder, ignore_errors=True)
     is_long = global_positions is not None
@@ -95,6 +99,12 @@ def write(name, config, masked_class, qa_class, lengths, global_positions=None):
     marks = dict(global_attention_mask=global_attention) if is_long else {}
     no_marks = dict(global_attention_mask=torch.zeros_like(global_attention)) if is_long else {}
     given = dict(input_ids=input_ids, attention_mask=attention_mask)
+    if second_segments is not None:
+        # A text may hold the token that is padding elsewhere; BERT numbers it as any other.
+        input_ids[0, 5] = config.pad_token_id
+        # Where each row's second segment begins; padding is of the first type, as tokenizers pad.
+        place = torch.arange(input_ids.shape[1])
+        given["token_type_ids"] = torch.stack([place >= start for start in second_segments]).long() * attention_mask
 
     output = masked_lm(**given, **marks, labels=labels, output_hidden_states=True)
     tensors = {
@@ -106,7 +116,8 @@ def write(name, config, masked_class, qa_class, lengths, global_positions=None):
     if is_long:
         tensors["hidden.without_globals"] = masked_lm(**given, **no_marks, output_hidden_states=True).hidden_states[-1]
     # The same without padding: every token is real and the shapes of masks differ.
-    full = dict(input_ids=input_ids[:1].clamp(min=3), attention_mask=torch.ones_like(attention_mask[:1]))
+    full = {name: tensor[:1] for name, tensor in given.items()}
+    full |= dict(input_ids=input_ids[:1].clamp(min=3), attention_mask=torch.ones_like(attention_mask[:1]))
     no_marks = {name: marks[:1] for name, marks in no_marks.items()}
     tensors["hidden.without_padding"] = masked_lm(**full, **no_marks, output_hidden_states=True).hidden_states[-1]
     starts = torch.tensor([real // 3 for real in lengths])
@@ -187,3 +198,14 @@ def convert(source, max_position, window):
 
 
 convert("roberta", max_position=120, window=20)
+
+# Last, so that the models above stay what they are. The head has the encoder's activation; the last row is
+# one segment.
+write(
+    "bert",
+    BertConfig(
+        **SIZES | dict(type_vocab_size=2, layer_norm_eps=1e-12, pad_token_id=0, bos_token_id=None, eos_token_id=None),
+        num_hidden_layers=2, max_position_embeddings=50, hidden_act="gelu_new", classifier_dropout=0.2,
+    ),
+    BertForMaskedLM, BertForQuestionAnswering, [50, 31, 7], second_segments=[12, 20, 50],
+)

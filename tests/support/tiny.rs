@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use longqa::digest::Digest;
-use longqa::model::{Config, MaskedLm, ModelType, QuestionAnswering};
+use longqa::model::families::LONGFORMER;
+use longqa::model::{Config, MaskedLm, QuestionAnswering};
 use longqa::random::Seed;
 use longqa::text::{Tokenizer, train_tokenizer};
 use tch::Device;
@@ -43,7 +44,7 @@ pub fn long_model(folder: &Path, text: &Path, dropout: f64) -> PathBuf {
         attention_probs_dropout_prob: dropout,
         max_position_embeddings: MAX_LENGTH as i64 + 2,
         attention_window: Some(vec![16; 2]),
-        ..Config::base(ModelType::Longformer)
+        ..Config::base(&LONGFORMER)
     };
     MaskedLm::from_seed(config, Seed(5), Device::Cpu).unwrap().save(&folder).unwrap();
     tokenizer.save_to(&folder, MAX_LENGTH).unwrap();

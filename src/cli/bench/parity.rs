@@ -9,7 +9,7 @@ use tch::{Device, Kind, TchError, Tensor};
 use super::super::Context;
 use crate::device;
 use crate::model::attention::{Attend, Backend, Blocks, Flash, Full, GlobalProjected, Projected, Reference};
-use crate::model::{Batch, ModelError, Sequence};
+use crate::model::{Batch, ModelError, Positions, Sequence};
 use crate::random::{Purpose, Seed};
 
 /// Check each way of computing attention against its definition on the CPU
@@ -189,7 +189,6 @@ impl Case {
     }
 
     fn batch(&self, seed: Seed, at: &[u64]) -> Result<Batch, ModelError> {
-        const NO_PADDING_ID: i64 = -1;
         let mut stream = seed.stream(Purpose::Initialization, at);
         let rows: Vec<Sequence> = (1..)
             .zip(self.lengths)
@@ -200,10 +199,10 @@ impl Case {
                     Pattern::Prefix => (0..prefix).collect(),
                     Pattern::Scattered => (0..length).filter(|_| stream.random_bool(0.05)).collect(),
                 };
-                Sequence { input_ids: vec![0; length], global }
+                Sequence { input_ids: vec![0; length], global, second_segment: None }
             })
             .collect();
-        Batch::of_sequences(&rows, NO_PADDING_ID)
+        Batch::of_sequences(&rows, Positions::FromZero)
     }
 
     /// Random projections in the order of [`LEAVES`].

@@ -16,8 +16,9 @@ use super::row::Row;
 use crate::device;
 use crate::experiment::provenance::Provenance;
 use crate::model::attention::Backend;
+use crate::model::families::LONGFORMER;
 use crate::model::flops::MaskedLmStep;
-use crate::model::{Batch, Config, MaskedLm, MaskedPositions, Mode, ModelType, Precision, Sequence};
+use crate::model::{Batch, Config, MaskedLm, MaskedPositions, Mode, Precision, Sequence};
 use crate::native;
 use crate::process;
 use crate::random::{Purpose, Seed};
@@ -259,7 +260,7 @@ impl TrainStep {
     }
 
     fn config(&self) -> Config {
-        let base = Config::base(ModelType::Longformer);
+        let base = Config::base(&LONGFORMER);
         let long = Config {
             vocab_size: match self.model {
                 Sizes::RobertaBase | Sizes::LongformerBase4096 => base.vocab_size,
@@ -285,12 +286,13 @@ impl TrainStep {
             .map(|_| Sequence {
                 input_ids: (0..self.seq).map(|_| stream.random_range(4..config.vocab_size)).collect(),
                 global: global.clone(),
+                second_segment: None,
             })
             .collect();
         let ids: Vec<i64> = rows.iter().flat_map(|row| &row.input_ids).copied().collect();
         let places: Vec<i64> = (0..ids.len() as i64).filter(|_| stream.random_bool(MASKED)).collect();
         let labels: Vec<i64> = places.iter().map(|&place| ids[place as usize]).collect();
-        let batch = Batch::of_sequences(&rows, config.pad_token_id)?;
+        let batch = Batch::of_sequences(&rows, config.positions())?;
         let masked = MaskedPositions::new(&places, &labels)?;
         Ok((batch.to_device(device)?, masked.to_device(device)?))
     }

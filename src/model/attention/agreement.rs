@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tch::{Device, Kind, Tensor};
 
-use super::super::{Batch, Sequence};
+use super::super::{Batch, Positions, Sequence};
 use super::{Attend, Blocks, Flash, Full, GlobalProjected, Projected, Reference};
 
 /// Rows of tokens, a window, and a number to seed values with.
@@ -34,7 +34,11 @@ fn row(globals: Globals) -> impl Strategy<Value = Sequence> {
                 Globals::Anywhere => marks[*position],
                 Globals::First => *position < first,
             };
-            Sequence { input_ids: vec![5; length], global: (0..length).filter(global).collect() }
+            Sequence {
+                input_ids: vec![5; length],
+                global: (0..length).filter(global).collect(),
+                second_segment: None,
+            }
         })
     })
 }
@@ -54,7 +58,7 @@ fn case(globals: Globals) -> impl Strategy<Value = Case> {
 
 impl Case {
     fn batch(&self) -> Batch {
-        Batch::of_sequences(&self.rows, 1).unwrap()
+        Batch::of_sequences(&self.rows, Positions::FromZero).unwrap()
     }
 
     /// Leaves: local query, key, value, then global query, key, value.
@@ -145,8 +149,11 @@ proptest! {
 
 #[test]
 fn scattered_global_tokens_are_not_for_flash() {
-    let row = |global: &[usize]| Sequence { input_ids: vec![5; 9], global: global.to_vec() };
-    let takes = |rows: &[Sequence], window| Flash::takes(&Batch::of_sequences(rows, 1).unwrap(), window);
+    let row =
+        |global: &[usize]| Sequence { input_ids: vec![5; 9], global: global.to_vec(), second_segment: None };
+    let takes = |rows: &[Sequence], window| {
+        Flash::takes(&Batch::of_sequences(rows, Positions::FromZero).unwrap(), window)
+    };
     assert!(takes(&[row(&[1, 0]), row(&[])], Some(4)));
     assert!(!takes(&[row(&[0, 1]), row(&[1])], Some(4)));
     assert!(!takes(&[row(&[0])], None));
@@ -155,8 +162,8 @@ fn scattered_global_tokens_are_not_for_flash() {
 #[test]
 fn dropout_is_right_on_average() {
     let draws = 400;
-    let row = Sequence { input_ids: vec![5; 200], global: vec![0, 90] };
-    let batch = Batch::of_sequences(&[row], 1).unwrap();
+    let row = Sequence { input_ids: vec![5; 200], global: vec![0, 90], second_segment: None };
+    let batch = Batch::of_sequences(&[row], Positions::FromZero).unwrap();
     let leaf = |tokens| Tensor::randn([tokens, 2, 8], (Kind::Float, Device::Cpu));
     let local = Projected { query: leaf(200), key: leaf(200), value: leaf(200) };
     let global = GlobalProjected { query: leaf(2), key: leaf(200), value: leaf(200) };

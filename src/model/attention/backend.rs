@@ -4,7 +4,7 @@ use std::fmt;
 
 use tch::{Device, Kind, TchError, Tensor};
 
-use super::super::{Batch, ModelError, Sequence};
+use super::super::{Batch, ModelError, Positions, Sequence};
 use super::{Attend, Blocks, Flash, Full, GlobalProjected, Projected};
 
 /// An implementation of both kinds of attention.
@@ -58,8 +58,8 @@ impl fmt::Display for Backend {
 
 /// One head's window over a few tokens of which one is global, forward and backward.
 fn flash_works(device: Device, kind: Kind, head_dim: i64) -> Result<(), ModelError> {
-    let row = Sequence { input_ids: vec![0; 8], global: vec![0] };
-    let batch = Batch::of_sequences(&[row], -1)?.to_device(device)?;
+    let row = Sequence { input_ids: vec![0; 8], global: vec![0], second_segment: None };
+    let batch = Batch::of_sequences(&[row], Positions::FromZero)?.to_device(device)?;
     let zeros = |tokens: i64| -> Result<Tensor, TchError> {
         Tensor::f_zeros([tokens, 1, head_dim], (kind, device))?.f_set_requires_grad(true)
     };
