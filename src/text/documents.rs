@@ -316,7 +316,7 @@ mod tests {
         fn the_beginning_of_a_long_text_has_the_tokens_of_the_whole(
             text in "[ab' =\n\u{301}é]{0,200}", most in 1usize..8
         ) {
-            for tokenizer in [testing::byte_level_once(), testing::words_once()] {
+            for tokenizer in [testing::byte_level_once(), testing::words_once(), testing::word_pieces_once()] {
                 let mut whole = tokenizer.encode(&text).unwrap();
                 whole.truncate(most);
                 prop_assert_eq!(&encode_start(&text, most, tokenizer).unwrap().1, &whole);

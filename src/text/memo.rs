@@ -166,7 +166,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_tokens_of_odd_words_are_those_of_the_text(text in ODD) {
-            for tokenizer in [testing::byte_level_once(), testing::words_once()] {
+            for tokenizer in [testing::byte_level_once(), testing::words_once(), testing::word_pieces_once()] {
                 let memo = Memo::new(tokenizer);
                 for _ in 0..2 {
                     assert_eq!(memo.encode(&text).unwrap(), tokenizer.encode_ids(&text).unwrap());

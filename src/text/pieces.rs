@@ -186,13 +186,14 @@ mod tests {
     }
 
     const ODD: &str = "(a|b c|\n|\n\n| |  |\t|\r\n|\r|\u{b}|\u{85}|\u{a0}|\u{2028}|\u{3000}|\u{200b}|\u{feff}\
-        |e\u{301}|\u{301}|\u{1e}|नमस्ते|<s>|<mask>|, |'s|1\n2|\n = x = \n){0,24}";
+        |e\u{301}|\u{301}|\u{1e}|नमस्ते|<s>|<mask>|\\[MASK\\]|, |'s|1\n2|\n = x = \n){0,24}";
 
     proptest! {
         #[test]
         fn pieces_of_odd_whitespace_have_the_tokens_of_the_whole(text in ODD, target in 1usize..20) {
             agree(testing::byte_level_once(), &text, target);
             agree(testing::words_once(), &text, target);
+            agree(testing::word_pieces_once(), &text, target);
         }
     }
 }

@@ -60,6 +60,31 @@ fn words_json() -> Value {
     })
 }
 
+/// Single letters and digits as word pieces behind BERT's normalizer and splitting.
+fn word_pieces_json() -> Value {
+    let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
+    let letters: Vec<String> = ('a'..='z').chain('0'..='9').map(String::from).collect();
+    let names = special.map(str::to_owned).into_iter().chain(letters.iter().cloned());
+    let names = names.chain(letters.iter().map(|letter| format!("##{letter}")));
+    let names = names.chain([",", ".", "?", "=", "<", ">", "oslo", "北"].map(str::to_owned));
+    let vocabulary: BTreeMap<String, usize> = names.zip(0..).collect();
+    let added = special.iter().enumerate().map(|(id, content)| {
+        json!({"id": id, "content": content, "special": true, "normalized": false,
+            "single_word": false, "lstrip": false, "rstrip": false})
+    });
+    json!({
+        "version": "1.0",
+        "truncation": {"max_length": 5, "strategy": "LongestFirst", "stride": 0, "direction": "Right"},
+        "added_tokens": added.collect::<Value>(),
+        "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
+            "strip_accents": null, "lowercase": true},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
+        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100, "vocab": vocabulary},
+    })
+}
+
 pub(crate) fn load(tokenizer: &Value) -> Tokenizer {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("tokenizer.json"), tokenizer.to_string()).unwrap();
@@ -79,6 +104,12 @@ pub(crate) fn byte_level_once() -> &'static Tokenizer {
 /// Letters, nearly: as XLM-R's tokenizer.
 pub(crate) fn words_once() -> &'static Tokenizer {
     static TOKENIZER: LazyLock<Tokenizer> = LazyLock::new(|| load(&words_json()));
+    &TOKENIZER
+}
+
+/// Word pieces, nearly: as BERT's tokenizer, uncased.
+pub(crate) fn word_pieces_once() -> &'static Tokenizer {
+    static TOKENIZER: LazyLock<Tokenizer> = LazyLock::new(|| load(&word_pieces_json()));
     &TOKENIZER
 }
 

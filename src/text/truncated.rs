@@ -154,6 +154,16 @@ mod tests {
     }
 
     #[test]
+    fn a_tokenizer_with_segments_has_one_end_between_and_room_for_one_more() {
+        let tokenizer = testing::word_pieces_once();
+        let dataset = testing::dataset("in oslo now", &[("?", &["oslo"])]);
+        let all = of_dataset(&dataset, tokenizer, 8).unwrap();
+        let sequence = &all.sequences[0];
+        assert_eq!(tokenizer.decode(&sequence.input_ids).unwrap(), "[CLS]? [SEP] in oslo n [SEP]");
+        assert_eq!((sequence.question_end, sequence.answer), (2, Some(TokenSpan { start: 5, end: 5 })));
+    }
+
+    #[test]
     fn an_answer_that_is_cut_off_keeps_its_position_and_its_question() {
         let all = truncated("abcdefgh", &[("who", &["bc"]), ("who", &["gh"])], 12);
         assert!(all.left_out.is_empty());

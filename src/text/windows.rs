@@ -309,6 +309,22 @@ mod tests {
     }
 
     #[test]
+    fn a_tokenizer_with_segments_has_one_end_between_question_and_context() {
+        let tokenizer = testing::word_pieces_once();
+        let dataset = testing::dataset("In OSLO .", &[(" Where ?", &["OSLO"])]);
+        let windows = of_dataset(&dataset, tokenizer, &SETTINGS).unwrap();
+        let [window] = &windows[..] else { panic!("{windows:?}") };
+        let text = tokenizer.decode(&window.input_ids).unwrap();
+        assert_eq!(text, "[CLS] where? [SEP] in oslo. [SEP]");
+        let special = tokenizer.special();
+        assert_eq!(window.input_ids[window.question_end], special.eos);
+        assert_eq!(window.context_position, window.question_end + 1);
+        let answer = window.answer.unwrap();
+        let characters = window.context_offsets[answer.start - window.context_position];
+        assert_eq!((answer.end, characters.of("In OSLO .")), (answer.start, "OSLO"));
+    }
+
+    #[test]
     fn an_unlabelled_question_has_no_label_and_a_context_without_tokens_one_window() {
         let windows = windows("", &[("a", &[]), ("b", &[])], &SETTINGS);
         assert_eq!(windows.len(), 2);
