@@ -1,6 +1,6 @@
 //! `longqa`: does long-context ability learned on English transfer to other languages?
 //!
-//! The crate takes a pretrained encoder (RoBERTa, XLM-R), converts it to a Longformer, continues
+//! The crate takes a pretrained encoder (BERT, RoBERTa, XLM-R), converts it to a Longformer, continues
 //! masked-language-model pretraining on WikiText-103, fine-tunes on question answering with several
 //! seeds, scores as the official scripts score, and prints tables.
 //!

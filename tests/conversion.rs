@@ -10,7 +10,8 @@ use std::process::{Command, Output};
 
 use longqa::digest::Digest;
 use longqa::model::{MaskedLm, Mode};
-use tch::{Device, Tensor};
+use serde_json::{Value, json};
+use tch::{Device, Kind, Tensor};
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/model_parity").join(name)
@@ -43,16 +44,42 @@ fn convert(from: &Path, to: &Path, more: &[&str]) -> Output {
         .unwrap()
 }
 
-#[test]
-fn a_converted_model_is_what_the_recipe_makes_of_it() {
-    let root = tempfile::tempdir().unwrap();
-    let (from, to) = (short_model(root.path()), root.path().join("long"));
-    let output = convert(&from, &to, &["--max-position", "120", "--attention-window", "20"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(String::from_utf8(output.stdout).unwrap().trim_end(), to.to_str().unwrap());
+/// The golden BERT with a tokenizer of as many tokens, with or without its head.
+fn short_bert(folder: &Path, head: Head) -> PathBuf {
+    let target = folder.join("short");
+    fs::create_dir(&target).unwrap();
+    fs::copy(golden("bert/config.json"), target.join("config.json")).unwrap();
+    let mut tensors = Tensor::read_safetensors(golden("bert/model.safetensors")).unwrap();
+    tensors.retain(|(name, _)| head == Head::Kept || !name.starts_with("cls."));
+    let tensors: Vec<_> = tensors.iter().map(|(name, tensor)| (name, tensor)).collect();
+    Tensor::write_safetensors(&tensors, target.join("model.safetensors")).unwrap();
+    let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(str::to_owned);
+    let tokens = special.into_iter().chain(('A'..).map(String::from)).take(60);
+    let vocabulary: BTreeMap<String, usize> = tokens.zip(0..).collect();
+    let tokenizer = json!({
+        "version": "1.0",
+        "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
+            "strip_accents": null, "lowercase": false},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100, "vocab": vocabulary},
+    });
+    fs::write(target.join("tokenizer.json"), tokenizer.to_string()).unwrap();
+    target
+}
 
+#[derive(PartialEq)]
+enum Head {
+    Kept,
+    Dropped,
+}
+
+const FLAGS: [&str; 4] = ["--max-position", "120", "--attention-window", "20"];
+
+/// The model in `to` has the names, the shapes and the values of the golden conversion `name`.
+fn assert_converted(name: &str, to: &Path) {
     let theirs: BTreeMap<String, Vec<i64>> =
-        serde_json::from_str(&fs::read_to_string(golden("converted.json")).unwrap()).unwrap();
+        serde_json::from_str(&fs::read_to_string(golden(&format!("{name}.json"))).unwrap()).unwrap();
     let ours: BTreeMap<String, Vec<i64>> = Tensor::read_safetensors(to.join("model.safetensors"))
         .unwrap()
         .into_iter()
@@ -60,33 +87,82 @@ fn a_converted_model_is_what_the_recipe_makes_of_it() {
         .collect();
     assert_eq!(theirs, ours);
 
-    let expected: BTreeMap<String, Tensor> =
-        Tensor::read_safetensors(golden("converted.safetensors")).unwrap().into_iter().collect();
+    let golden = golden(&format!("{name}.safetensors"));
+    let expected: BTreeMap<String, Tensor> = Tensor::read_safetensors(golden).unwrap().into_iter().collect();
     let [ids, real, global] = ["input_ids", "attention_mask", "global_attention"].map(|name| &expected[name]);
-    let model = MaskedLm::load(&to, Device::Cpu).unwrap();
-    let batch = support::model::batch(model.config().positions(), ids, real, global, None);
-    let hidden = model.hidden(&batch, Mode::Evaluate).unwrap();
+    let model = MaskedLm::load(to, Device::Cpu).unwrap();
+    let types = expected.get("token_type_ids");
+    let batch = support::model::batch(model.config().positions(), ids, real, global, types);
+    let assert_close = |ours: Tensor, theirs: &Tensor| {
+        let difference = (ours - theirs).abs().max().double_value(&[]);
+        assert!(difference <= 1e-5 * theirs.abs().max().double_value(&[]), "{difference}");
+    };
     let of_padding = real.logical_not().unsqueeze(2);
-    let expected = expected["hidden"].masked_fill(&of_padding, 0.0);
-    let difference = (&hidden - &expected).abs().max().double_value(&[]);
-    assert!(difference <= 1e-5 * expected.abs().max().double_value(&[]), "{difference}");
+    let hidden = model.hidden(&batch, Mode::Evaluate).unwrap();
+    assert_close(hidden, &expected["hidden"].masked_fill(&of_padding, 0.0));
+    if let Some(logits) = expected.get("logits") {
+        let all = Tensor::arange(batch.tokens(), (Kind::Int64, Device::Cpu));
+        assert_close(model.logits(&batch, &all, Mode::Evaluate).unwrap(), logits);
+    }
+}
+
+fn read_json(path: &Path) -> Value {
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[test]
+fn a_converted_model_is_what_the_recipe_makes_of_it() {
+    let root = tempfile::tempdir().unwrap();
+    let (from, to) = (short_model(root.path()), root.path().join("long"));
+    let output = convert(&from, &to, &FLAGS);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8(output.stdout).unwrap().trim_end(), to.to_str().unwrap());
+    assert_converted("converted", &to);
+}
+
+#[test]
+fn a_converted_bert_is_what_the_recipe_makes_of_it_and_keeps_its_ends() {
+    let root = tempfile::tempdir().unwrap();
+    let (from, to) = (short_bert(root.path(), Head::Kept), root.path().join("long"));
+    let output = convert(&from, &to, &FLAGS);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{stderr}");
+    assert!(stderr.contains("a Longformer's masked-language-model head has gelu"), "{stderr}");
+    assert_converted("converted-bert", &to);
+    let config = read_json(&to.join("config.json"));
+    assert_eq!(config["model_type"], "longformer");
+    assert_eq!([&config["pad_token_id"], &config["type_vocab_size"]], [0, 2]);
+    assert_eq!(["bos_token_id", "eos_token_id", "sep_token_id"].map(|key| &config[key]), [2, 3, 3]);
+    assert_eq!(config["max_position_embeddings"], 121);
+    assert_eq!(config["classifier_dropout"], 0.2);
+    assert_eq!(read_json(&to.join("tokenizer_config.json"))["tokenizer_class"], "BertTokenizer");
+}
+
+#[test]
+fn an_encoder_without_a_head_is_converted_with_a_fresh_one_and_says_so() {
+    let root = tempfile::tempdir().unwrap();
+    let (from, to) = (short_bert(root.path(), Head::Dropped), root.path().join("long"));
+    let output = convert(&from, &to, &FLAGS);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("no masked-language-model head; drawn from seed 0"), "{stderr}");
+    let again = root.path().join("again");
+    convert(&from, &again, &FLAGS);
+    let weights = |folder: &Path| Digest::of_file(&folder.join("model.safetensors")).unwrap();
+    assert_eq!(weights(&to), weights(&again));
 }
 
 #[test]
 fn a_converted_models_configuration_is_a_true_longformers() {
     let root = tempfile::tempdir().unwrap();
     let (from, to) = (short_model(root.path()), root.path().join("long"));
-    convert(&from, &to, &["--max-position", "120", "--attention-window", "20"]);
-    let config: serde_json::Value =
-        serde_json::from_str(&fs::read_to_string(to.join("config.json")).unwrap()).unwrap();
+    convert(&from, &to, &FLAGS);
+    let config = read_json(&to.join("config.json"));
     assert_eq!(config["model_type"], "longformer");
-    assert_eq!(config["architectures"], serde_json::json!(["LongformerForMaskedLM"]));
-    assert_eq!(config["attention_window"], serde_json::json!([20, 20]));
+    assert_eq!(config["architectures"], json!(["LongformerForMaskedLM"]));
+    assert_eq!(config["attention_window"], json!([20, 20]));
     assert_eq!(config["max_position_embeddings"], 122);
     assert_eq!(config["sep_token_id"], 2);
-    let tokenizer: serde_json::Value =
-        serde_json::from_str(&fs::read_to_string(to.join("tokenizer_config.json")).unwrap()).unwrap();
-    assert_eq!(tokenizer["model_max_length"], 120);
+    assert_eq!(read_json(&to.join("tokenizer_config.json"))["model_max_length"], 120);
 }
 
 /// A mirror with the model in `from` under the name that the lock beside it gives it.

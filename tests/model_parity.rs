@@ -333,6 +333,68 @@ fn what_old_checkpoints_carry_besides_is_harmless_if_tied_tensors_agree() {
     }
 }
 
+/// The golden BERT as its first checkpoints were saved: without a head, and so without the prefix.
+fn headless_bert(more: impl FnOnce(&mut Vec<(String, Tensor)>)) -> tempfile::TempDir {
+    let change = |tensors: &mut Vec<(String, Tensor)>| {
+        tensors.retain(|(name, _)| name.starts_with("bert."));
+        let old = |name: &str| {
+            name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("Norm.bias", "Norm.beta")
+        };
+        tensors.iter_mut().for_each(|(name, _)| *name = old(&name.replacen("bert.", "", 1)));
+        let position_ids = Tensor::arange(50, (Kind::Int64, Device::Cpu)).unsqueeze(0);
+        tensors.push(("embeddings.position_ids".into(), position_ids));
+        let zeros = |shape: &[i64]| Tensor::zeros(shape, (Kind::Float, Device::Cpu));
+        tensors.push(("pooler.dense.weight".into(), zeros(&[32, 32])));
+        tensors.push(("cls.seq_relationship.weight".into(), zeros(&[2, 32])));
+        more(tensors);
+    };
+    changed("bert", change, |_| {})
+}
+
+#[test]
+fn an_encoder_without_a_head_gets_one_from_the_seed_and_only_where_that_is_asked_for() {
+    let golden = Golden::open("bert");
+    let folder = headless_bert(|_| {});
+    let load = |seed| MaskedLm::load_or_draw_head(folder.path(), Seed(seed), Device::Cpu).unwrap();
+    let model = load(1);
+    golden.assert_close_where_real("hidden", &model.hidden(&golden.batch(), Mode::Evaluate).unwrap());
+    let dense =
+        |model: &MaskedLm| model.parameters().get("cls.predictions.transform.dense.weight").unwrap().copy();
+    assert_eq!(dense(&model), dense(&load(1)));
+    assert_ne!(dense(&model), dense(&load(2)));
+    let missing = |found| match found {
+        Err(ModelError::MissingTensors { names, .. }) => names,
+        other => panic!("{other:?}"),
+    };
+    let strict = missing(MaskedLm::load(folder.path(), Device::Cpu));
+    assert_eq!((strict.len(), strict[0].as_str()), (5, "cls.predictions.bias"));
+
+    // Half a head is a damaged one.
+    let bias = |tensors: &mut Vec<(String, Tensor)>| {
+        tensors.push(("cls.predictions.bias".into(), Tensor::zeros([60], (Kind::Float, Device::Cpu))));
+    };
+    let half = headless_bert(bias);
+    assert_eq!(missing(MaskedLm::load_or_draw_head(half.path(), Seed(1), Device::Cpu)).len(), 4);
+}
+
+#[test]
+fn a_number_of_segments_that_is_not_the_checkpoints_is_refused() {
+    let folder = changed("bert", |_| {}, |config| config["type_vocab_size"] = 1.into());
+    match MaskedLm::load(folder.path(), Device::Cpu) {
+        Err(ModelError::Shape { name, expected, found, .. }) => {
+            assert_eq!(name, "bert.embeddings.token_type_embeddings.weight");
+            assert_eq!((expected, found), (vec![1, 32], vec![2, 32]));
+        }
+        other => panic!("{other:?}"),
+    }
+    let golden = Golden::open("bert");
+    let roberta = MaskedLm::load(&Golden::open("roberta").folder, Device::Cpu).unwrap();
+    match roberta.hidden(&golden.batch(), Mode::Evaluate) {
+        Err(ModelError::Batch { what, .. }) => assert_eq!(what, "segments"),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn a_missing_an_unexpected_and_a_misshapen_tensor_are_named() {
     const KEY: &str = "longformer.encoder.layer.1.attention.self.key_global.weight";

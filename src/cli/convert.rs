@@ -7,13 +7,13 @@ use super::Context;
 use super::sources::{FetchArgs, LockArgs, model_folder};
 use crate::model::convert::{LongSettings, to_longformer};
 
-/// Make a Longformer of a RoBERTa or XLM-R masked language model
+/// Make a Longformer of a BERT, RoBERTa or XLM-R masked language model
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   longqa convert --from roberta-base --to long/roberta-base-4096   # a name in the lock: fetched
   longqa convert --from models/small --max-position 512 --attention-window 64 --to models/small-long
 
-The result opens in transformers' LongformerForMaskedLM. Position rows are repeated, so the model
+The result opens in transformers' LongformerForMaskedLM. An encoder without a head gets a fresh one. Position rows are repeated, so the model
 should be pretrained on before it is used (longqa pretrain).")]
 pub struct Args {
     /// Model folder (config.json, weights, tokenizer), or the name of a checkpoint in the lock file

@@ -1,6 +1,8 @@
 //! `config.json` of Hugging Face: read, checked, written.
 //!
-//! `model_type` names one of [`families::ALL`]. The long models published by the original work carry `model_type: "xlm-roberta"` (or `"roberta"`) with an `attention_window` and an architecture that transformers does not know (`LongModelForMaskedLM`); they are read as the
+//! `model_type` names one of [`families::ALL`](super::families::ALL). The long models published by the
+//! original work carry `model_type: "xlm-roberta"` (or `"roberta"`) with an `attention_window` and an
+//! architecture that transformers does not know (`LongModelForMaskedLM`); they are read as the
 //! Longformers they are, and written as such. Keys that this program does not use are kept.
 //! Defaults of absent keys are those of transformers' configuration of the family.
 

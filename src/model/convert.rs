@@ -1,5 +1,5 @@
-//! From a model with full attention to a Longformer, as in the Longformer recipe (Beltagy et al. 2020, section
-//! 5; allenai/longformer, `scripts/convert_model_to_long.ipynb`).
+//! From a model with full attention to a Longformer, as in the Longformer recipe (Beltagy et al. 2020,
+//! section 5; allenai/longformer, `scripts/convert_model_to_long.ipynb`).
 //!
 //! The position embedding is made longer by laying its rows end to end, local projections are
 //! copied into the global ones, and the configuration becomes a true `longformer` one. Unlike the

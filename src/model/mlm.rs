@@ -1,5 +1,6 @@
 //! The encoder with the masked-language-model head (`BertForMaskedLM`, `RobertaForMaskedLM`,
-//! `LongformerForMaskedLM` of transformers). The decoder is the word embedding; the head works on masked tokens only.
+//! `LongformerForMaskedLM` of transformers). The decoder is the word embedding; the head works on masked
+//! tokens only.
 
 use std::path::Path;
 

@@ -62,3 +62,25 @@ impl QuestionInput {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::families::{BERT, LONGFORMER, ROBERTA};
+    use super::*;
+
+    fn row(config: Config, pairing: Pairing) -> Sequence {
+        let id = TokenId;
+        let special = SpecialTokens { bos: id(0), pad: id(1), eos: id(2), unk: id(3), mask: id(4), pairing };
+        QuestionInput::of(&config, &special).row(&[0, 7, 2, 8, 2].map(id), 2)
+    }
+
+    #[test]
+    fn a_long_model_sees_the_question_from_everywhere_and_segments_are_the_tokenizers() {
+        let two = |family| Config { type_vocab_size: 2, ..Config::base(family) };
+        let of = |row: Sequence| (row.global, row.second_segment);
+        assert_eq!(of(row(two(&BERT), Pairing::TwoSegments)), (vec![], Some(3)));
+        assert_eq!(of(row(two(&LONGFORMER), Pairing::TwoSegments)), (vec![0, 1], Some(3)));
+        assert_eq!(of(row(two(&ROBERTA), Pairing::OneSegment)), (vec![], None));
+        assert_eq!(of(row(Config::base(&ROBERTA), Pairing::TwoSegments)), (vec![], None));
+    }
+}

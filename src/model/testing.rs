@@ -5,8 +5,7 @@ use std::path::Path;
 
 use rand::Rng;
 
-use super::families::{self, Numbering};
-use super::{Batch, Config, Sequence};
+use super::{Batch, Config, Sequence, families};
 use crate::random::{Purpose, Seed};
 
 /// Two layers, width 32, 62 positions.
@@ -14,15 +13,10 @@ pub(super) fn roberta() -> Config {
     config(json!({"model_type": "roberta"}))
 }
 
-/// The same width and depth of every family that is not long.
+/// The same of every family that is not long, with two segments.
 pub(super) fn short_families() -> Vec<Config> {
     let short = families::ALL.into_iter().filter(|family| **family != families::LONGFORMER);
-    short
-        .map(|family| match family.numbering {
-            Numbering::AfterPadding => config(json!({"model_type": family.model_type})),
-            Numbering::FromZero => config(json!({"model_type": family.model_type, "type_vocab_size": 2})),
-        })
-        .collect()
+    short.map(|family| config(json!({"model_type": family.model_type, "type_vocab_size": 2}))).collect()
 }
 
 /// The same with windows of 8 and 16.

@@ -4,9 +4,10 @@ Run from this folder: OMP_NUM_THREADS=2 python model_parity.py (torch 2.11, tran
 threads a rerun changes no bit). For each model it writes
   model_parity/NAME/config.json, model.safetensors   as transformers saves a masked language model
   model_parity/NAME/expected.safetensors             inputs, hidden states, logits, losses, gradients
-and, for the conversion of the RoBERTa to a Longformer of 120 tokens with window 20,
+and, for the conversion of the RoBERTa (converted) and of the BERT (converted-bert) to a Longformer of 120
+tokens with window 20,
   model_parity/converted.json                        its tensors' names and shapes
-  model_parity/converted.safetensors                 inputs and hidden states
+  model_parity/converted.safetensors                 inputs, hidden states, for BERT logits
 Every bias and LayerNorm weight is random, so that nothing hides behind a zero or a one.
 """
 
@@ -209,3 +210,58 @@ write(
     ),
     BertForMaskedLM, BertForQuestionAnswering, [50, 31, 7], second_segments=[12, 20, 50],
 )
+
+
+def convert_bert(max_position, window):
+    """The same for BERT: other names, and positions that do not begin at 0 any more."""
+    short = BertForMaskedLM.from_pretrained(HERE / "bert").eval()
+    sizes = SIZES | dict(type_vocab_size=2, layer_norm_eps=1e-12, pad_token_id=0, bos_token_id=2, eos_token_id=3)
+    config = LongformerConfig(
+        **sizes, num_hidden_layers=2, max_position_embeddings=max_position + 1, attention_window=window,
+        hidden_act="gelu_new", sep_token_id=3,
+    )
+    renamed = {
+        "bert.": "longformer.", "cls.predictions.transform.dense.": "lm_head.dense.",
+        "cls.predictions.transform.LayerNorm.": "lm_head.layer_norm.", "cls.predictions.decoder.": "lm_head.decoder.",
+        "cls.predictions.bias": "lm_head.bias",
+    }
+    state = {}
+    for name, tensor in short.state_dict().items():
+        for old, new in renamed.items():
+            if name.startswith(old):
+                state[new + name.removeprefix(old)] = tensor
+    for name in list(state):
+        for which in ("query", "key", "value"):
+            if f".self.{which}." in name:
+                state[name.replace(which, f"{which}_global")] = state[name].clone()
+    positions = "longformer.embeddings.position_embeddings.weight"
+    tiled = state[positions].repeat(max_position // len(state[positions]) + 1, 1)[:max_position]
+    # Longformer's first token has the row behind padding's, which is row 0 and nobody else's.
+    state[positions] = torch.cat([torch.zeros_like(tiled[:1]), tiled])
+    long = LongformerForMaskedLM(config).eval()
+    print(long.load_state_dict(state))
+
+    input_ids, attention_mask, global_attention, _ = inputs([120, 70], [[0, 5, 60], [1]])
+    token_type_ids = torch.stack([torch.arange(120) >= 30, torch.arange(120) >= 8]).long() * attention_mask
+    given = dict(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
+    output = long(**given, global_attention_mask=global_attention, output_hidden_states=True)
+    # Inside one window and without global tokens it is the BERT that it was made of.
+    small = {name: tensor[:, :10] for name, tensor in given.items()}
+    none = torch.zeros_like(small["input_ids"])
+    theirs = short(**small, output_hidden_states=True).hidden_states[-1]
+    ours = long(**small, global_attention_mask=none, output_hidden_states=True).hidden_states[-1]
+    assert (ours - theirs).abs().max() < 1e-5, (ours - theirs).abs().max()
+    save_file(
+        dict(**given, global_attention=global_attention, hidden=output.hidden_states[-1].detach().contiguous(),
+             logits=output.logits[attention_mask == 1].detach().contiguous()),
+        HERE / "converted-bert.safetensors",
+    )
+    saved = HERE / "saved"
+    long.save_pretrained(saved)
+    with safe_open(saved / "model.safetensors", "pt") as file:
+        shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}
+    shutil.rmtree(saved)
+    (HERE / "converted-bert.json").write_text(json.dumps(shapes, indent=0, sort_keys=True) + "\n")
+
+
+convert_bert(max_position=120, window=20)

@@ -7,7 +7,7 @@
 //! | implementation | time and memory | for |
 //! |---|---|---|
 //! | [`Flash`] | the pairs that see each other | both kinds, half precision on CUDA |
-//! | [`Full`] | length² | RoBERTa, XLM-R, elsewhere |
+//! | [`Full`] | length² | BERT, RoBERTa, XLM-R, elsewhere |
 //! | [`Blocks`] | length · (window + globals) | Longformer, elsewhere |
 //! | [`Reference`] | length² | the definition written down; tests and benches |
 
