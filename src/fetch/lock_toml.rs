@@ -25,11 +25,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::Deserialize;
-use url::Url;
 
+use super::complaint::{Complaint, UNVERIFIED};
 use super::error::FetchError;
+use super::folder_toml::FolderToml;
 use super::lock::{Archive, ArchiveFormat, Content, Entry, Member, Pin, RemoteFile};
-use super::member_path;
 use crate::digest::Digest;
 
 #[derive(Deserialize)]
@@ -65,26 +65,6 @@ struct MemberToml {
     path: String,
     bytes: Option<u64>,
     sha256: Option<Digest>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FolderToml {
-    name: String,
-    version: String,
-    licence: String,
-    path: String,
-    urls: Vec<String>,
-    file: Vec<FolderFileToml>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FolderFileToml {
-    part: Option<String>,
-    path: String,
-    bytes: Option<u64>,
-    sha256: String,
 }
 
 /// The entries of a lock file's text, and the parts of them that can be fetched alone.
@@ -155,65 +135,10 @@ pub(super) fn write(entry: &Entry) -> String {
     text
 }
 
-const UNVERIFIED: &str = "unverified";
-
 fn pin_text(pin: Pin) -> String {
     match pin {
         Pin::Sha256(digest) => digest.to_string(),
         Pin::Unverified => UNVERIFIED.to_owned(),
-    }
-}
-
-/// Says which entry of which file is at fault.
-struct Complaint<'a> {
-    path: &'a Path,
-    entry: &'a str,
-}
-
-impl Complaint<'_> {
-    fn unless(&self, right: bool, expected: &str, found: impl ToString) -> Result<(), FetchError> {
-        if right { Ok(()) } else { Err(self.make(expected, found)) }
-    }
-
-    fn make(&self, expected: &str, found: impl ToString) -> FetchError {
-        FetchError::LockInvalid {
-            path: self.path.to_owned(),
-            entry: self.entry.to_owned(),
-            expected: expected.to_owned(),
-            found: found.to_string(),
-        }
-    }
-
-    fn name(&self, name: &str) -> Result<(), FetchError> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-        let right = name.split('/').all(|part| !part.is_empty() && part != ".." && part.chars().all(plain));
-        self.unless(right, "a name of letters, digits, `-`, `.`, `_` and single `/`", format!("{name:?}"))
-    }
-
-    fn relative(&self, path: &str) -> Result<String, FetchError> {
-        let tidy = member_path::inside(path).map_err(|reason| {
-            self.make("a path that stays inside its folder", format!("{path:?}: {reason}"))
-        })?;
-        self.unless(tidy == path && !path.is_empty(), "a tidy relative path", format!("{path:?}"))?;
-        Ok(tidy)
-    }
-
-    fn pin(&self, sha256: &str, bytes: Option<u64>) -> Result<Pin, FetchError> {
-        if sha256 == UNVERIFIED {
-            return Ok(Pin::Unverified);
-        }
-        let digest = sha256
-            .parse()
-            .map_err(|_| self.make("sha256: 64 hexadecimal digits or \"unverified\"", sha256))?;
-        self.unless(bytes.is_some(), "bytes beside a known sha256", "none")?;
-        Ok(Pin::Sha256(digest))
-    }
-
-    fn url(&self, text: &str) -> Result<Url, FetchError> {
-        match Url::parse(text) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
-            _ => Err(self.make("an http(s) URL", format!("{text:?}"))),
-        }
     }
 }
 
@@ -275,52 +200,6 @@ impl MemberToml {
             complaint.unless(!whole_folder, "names for single members only", &path)?;
         }
         Ok(Member { name: self.name.clone(), path, bytes: self.bytes, sha256: self.sha256 })
-    }
-}
-
-impl FolderToml {
-    /// The folder, its parts by name, and each of its files alone.
-    fn check(&self, complaint: &Complaint) -> Result<(Entry, Vec<Entry>), FetchError> {
-        complaint.name(&self.name)?;
-        complaint.relative(&self.path)?;
-        complaint.unless(!self.file.is_empty(), "at least one file", "none")?;
-        let bases: Vec<Url> = self.urls.iter().map(|url| complaint.url(url)).collect::<Result<_, _>>()?;
-        let closed = bases.iter().all(|base| base.path().ends_with('/'));
-        complaint.unless(closed, "a folder's URLs to end in `/`", self.urls.join(", "))?;
-
-        let entry = |name: String, content| Entry {
-            name,
-            version: self.version.clone(),
-            licence: self.licence.clone(),
-            content,
-        };
-        let mut files = Vec::new();
-        for file in &self.file {
-            let path = complaint.relative(&file.path)?;
-            let join = |base: &Url| base.join(&path).map_err(|error| complaint.make("a URL", error));
-            let remote = RemoteFile {
-                name: format!("{}/{path}", self.name),
-                path: format!("{}/{path}", self.path),
-                bytes: file.bytes,
-                pin: complaint.pin(&file.sha256, file.bytes)?,
-                urls: bases.iter().map(join).collect::<Result<_, _>>()?,
-            };
-            files.push((file.part.as_deref(), path, remote));
-        }
-
-        let mut parts: Vec<Entry> = Vec::new();
-        let named: HashSet<&str> = files.iter().filter_map(|(part, ..)| *part).collect();
-        let mut named: Vec<&str> = named.into_iter().collect();
-        named.sort_unstable();
-        for name in named {
-            complaint.name(name)?;
-            let of_part = files.iter().filter(|(part, ..)| *part == Some(name));
-            let of_part = of_part.map(|(_, path, file)| (path.clone(), file.clone())).collect();
-            parts.push(entry(format!("{}/{name}", self.name), Content::Folder(of_part)));
-        }
-        parts.extend(files.iter().map(|(_, _, file)| entry(file.name.clone(), Content::File(file.clone()))));
-        let all = files.into_iter().map(|(_, path, file)| (path, file)).collect();
-        Ok((entry(self.name.clone(), Content::Folder(all)), parts))
     }
 }
 

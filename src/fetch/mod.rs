@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `lock` | what the lock file says, as types; names to entries |
 //! | `lock_toml` | its TOML form, read and written |
+//! | `folder_toml` | its folders |
+//! | `complaint` | what its entries are held to |
 //! | `member_path` | paths that stay inside the folder they are unpacked into |
 //! | `mirror` | folders and URL trees that hold copies |
 //! | `http` | one HTTP transfer, with Range |
@@ -19,10 +21,12 @@
 
 mod add;
 mod cache;
+mod complaint;
 mod download;
 mod error;
 mod fetcher;
 mod folder;
+mod folder_toml;
 mod http;
 mod lock;
 mod lock_toml;
