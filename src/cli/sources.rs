@@ -56,6 +56,9 @@ pub struct FetchArgs {
     /// Fetch files whose digest no public source states, and print the digest they have
     #[arg(long)]
     pub allow_unverified: bool,
+    /// The Python whose pip gets what is published as a Python package
+    #[arg(long, value_name = "FILE", env = "LONGQA_PYTHON", default_value = "python3")]
+    python: PathBuf,
     #[command(flatten)]
     cache: CacheArgs,
 }
@@ -66,6 +69,7 @@ impl FetchArgs {
         let settings = Settings {
             mirrors: self.mirrors.iter().map(|mirror| mirror.parse::<Mirror>()).collect::<Result<_, _>>()?,
             network: if self.offline { Network::Offline } else { Network::Online },
+            python: self.python.clone(),
             unverified: if self.allow_unverified { Unverified::Allow } else { Unverified::Refuse },
             ..others
         };

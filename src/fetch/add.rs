@@ -5,11 +5,11 @@ use std::path::Path;
 
 use url::Url;
 
-use super::cache::Cache;
+use super::cache::{self, Cache};
 use super::download::Downloader;
 use super::error::FetchError;
 use super::http;
-use super::lock::{Archive, ArchiveFormat, Content, Entry, Lock, Member, Pin, RemoteFile};
+use super::lock::{Archive, ArchiveFormat, Content, Entry, Lock, Member, Pin, RemoteFile, Source};
 use super::lock_toml;
 use super::progress::Progress;
 use super::settings::Settings;
@@ -52,21 +52,28 @@ pub fn draft(
     cache.open()?;
     let progress = Progress::new();
     let client = http::client(settings.idle_timeout)?;
-    let downloader =
-        Downloader { client: &client, cache, backoff: settings.backoff, progress: &progress, interrupt };
+    let downloader = Downloader {
+        client: &client,
+        python: &settings.python,
+        cache,
+        backoff: settings.backoff,
+        progress: &progress,
+        interrupt,
+    };
     let mut file = RemoteFile {
         name: draft.name.clone(),
         path: draft.path.clone(),
         bytes: None,
         pin: Pin::Unverified,
-        urls: draft.urls.clone(),
+        source: Source::Urls(draft.urls.clone()),
     };
     for url in &draft.urls {
-        let alone = RemoteFile { urls: vec![url.clone()], bytes: None, pin: Pin::Unverified, ..file.clone() };
+        let source = Source::Urls(vec![url.clone()]);
+        let alone = RemoteFile { source, bytes: None, pin: Pin::Unverified, ..file.clone() };
         let waiting = |message: &str| progress.aside(|| tracing::info!("{message}"));
         let work = format!("fetching {}", draft.name);
         let _lock = ProcessLock::acquire(&cache.lock(alone.key()), &work, waiting, interrupt)?;
-        let found = downloader.download(&alone, &alone.urls)?;
+        let found = downloader.download(&alone, alone.urls())?;
         match file.pin {
             Pin::Sha256(expected) if expected != found => {
                 return Err(FetchError::Disagreement { url: url.to_string(), expected, found });
@@ -104,8 +111,7 @@ fn measure(
     progress: &Progress,
     interrupt: &Interrupt,
 ) -> Result<Archive, FetchError> {
-    let aside = tempfile::Builder::new().prefix(durable::PREFIX).tempdir_in(cache.root());
-    let aside = aside.map_err(|source| FetchError::io(cache.root(), source))?;
+    let aside = cache::aside_in(cache.root())?;
     let meter = progress.work(format!("unpacking {}", archive.file.name), None);
     let unpacked = unpack::unpack(&archive, &cache.blob(digest), aside.path(), &meter, interrupt)?;
     let measured = |member: &Member| Member {

@@ -17,6 +17,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use tempfile::TempDir;
+
 use super::error::FetchError;
 use crate::digest::Digest;
 pub(super) use crate::durable::parent;
@@ -132,8 +134,7 @@ impl Cache {
         let blob = self.blob(expected);
         let folder = parent(&blob);
         fs::create_dir_all(folder).map_err(|source| FetchError::io(folder, source))?;
-        let aside = tempfile::Builder::new().prefix(durable::PREFIX).tempdir_in(folder);
-        let aside = aside.map_err(|error| FetchError::io(folder, error))?;
+        let aside = aside_in(folder)?;
         let file = aside.path().join("file");
         let same_bytes = share(source, &file)?;
         let found = Digest::of_file(&file).map_err(|error| FetchError::io(source, error))?;
@@ -164,6 +165,12 @@ impl Cache {
 /// [`durable::share`], with this folder's error.
 pub(super) fn share(source: &Path, target: &Path) -> Result<Shared, FetchError> {
     durable::share(source, target).map_err(|error| FetchError::io(target, error))
+}
+
+/// A folder in `folder` for work in progress; dropped, it is gone.
+pub(super) fn aside_in(folder: &Path) -> Result<TempDir, FetchError> {
+    let aside = tempfile::Builder::new().prefix(durable::PREFIX).tempdir_in(folder);
+    aside.map_err(|source| FetchError::io(folder, source))
 }
 
 /// Refuses to start writing `needed` bytes under `folder` when they do not fit.

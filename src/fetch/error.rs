@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use crate::digest::Digest;
@@ -276,6 +277,30 @@ pub enum TransferError {
         expected: Digest,
         /// The digest of what arrived.
         found: Digest,
+    },
+    /// The Python that was to run pip cannot be started.
+    #[error("{}: {source}; LONGQA_PYTHON names the Python whose pip is to be asked", program.display())]
+    NoPython {
+        /// The Python.
+        program: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// pip is not there, or did not give the package.
+    #[error("pip failed ({status}){}", said.iter().map(|line| format!("\n    {line}")).collect::<String>())]
+    Pip {
+        /// How it ended.
+        status: ExitStatus,
+        /// The last lines that it wrote to stderr.
+        said: Vec<String>,
+    },
+    /// pip gave another wheel of the package than the lock names.
+    #[error("another wheel: expected {expected}, found {found}")]
+    OtherWheel {
+        /// The file name in the lock.
+        expected: String,
+        /// The file names of what came.
+        found: String,
     },
     /// Something on this side failed; no other source would help.
     #[error(transparent)]

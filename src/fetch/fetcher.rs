@@ -17,7 +17,7 @@ use super::download::Downloader;
 use super::error::FetchError;
 use super::folder::Sums;
 use super::http;
-use super::lock::{Archive, Content, Entry, Member, Pin, RemoteFile};
+use super::lock::{Archive, Content, Entry, Member, Pin, RemoteFile, Source};
 use super::mirror::{FolderMirror, Mirror};
 use super::progress::Progress;
 use super::settings::{Network, Settings, Unverified};
@@ -117,8 +117,11 @@ impl Run<'_> {
                 Ok((!self.members_are_here(&archive.members)? && !self.is_here(file)?).then_some(*file))
             }
         })?;
-        let mut known = HashSet::new();
-        Ok(missing.into_iter().flatten().filter(|file| known.insert(file.key())).collect())
+        let inside = |file: &&RemoteFile| matches!(file.source, Source::Inside(_));
+        let (inside, alone): (Vec<_>, Vec<_>) = missing.into_iter().flatten().partition(inside);
+        let carriers = unique(inside.into_iter().map(RemoteFile::carrier));
+        let carriers = self.in_parallel(&carriers, |file| Ok((!self.is_here(file)?).then_some(*file)))?;
+        Ok(unique(alone.into_iter().chain(carriers.into_iter().flatten())))
     }
 
     /// Whether `file` is in the cache, if need be taken there from a mirror folder.
@@ -193,12 +196,17 @@ impl Run<'_> {
             let have = fs::metadata(self.cache.partial(file.key())).map_or(0, |metadata| metadata.len());
             file.bytes.unwrap_or(0).saturating_sub(have)
         });
-        let unfinished = entries.iter().filter(|entry| self.finished(entry).is_none());
-        let to_unpack = unfinished.filter_map(|entry| wanted_archive(entry)).map(|archive| {
+        let unfinished: Vec<_> = entries.iter().filter(|entry| self.finished(entry).is_none()).collect();
+        let to_unpack = unfinished.iter().filter_map(|entry| wanted_archive(entry)).map(|archive| {
             let listed: Option<u64> = archive.members.iter().map(|member| member.bytes).sum();
             listed.filter(|_| !archive.members.is_empty()).unwrap_or(archive.unpacked_bytes)
         });
-        let needed = to_download.chain(to_unpack).fold(0, u64::saturating_add);
+        let inside = unfinished
+            .iter()
+            .flat_map(|entry| entry.files())
+            .filter(|file| matches!(file.source, Source::Inside(_)) && self.blob(file).is_none());
+        let to_take_out = unique(inside).into_iter().filter_map(|file| file.bytes);
+        let needed = to_download.chain(to_unpack).chain(to_take_out).fold(0, u64::saturating_add);
         cache::require_space(self.cache.root(), needed)
     }
 
@@ -224,9 +232,10 @@ impl Run<'_> {
             Mirror::Url(base) => base.join(&file.path).ok(),
             Mirror::Folder(_) => None,
         });
-        let urls: Vec<Url> = mirrors.chain(file.urls.iter().cloned()).collect();
+        let urls: Vec<Url> = mirrors.chain(file.urls().iter().cloned()).collect();
         let downloader = Downloader {
             client,
+            python: &self.settings.python,
             cache: self.cache,
             backoff: self.settings.backoff,
             progress: &self.progress,
@@ -267,10 +276,28 @@ impl Run<'_> {
             .map(|(path, file)| {
                 let digest =
                     self.known_digest(file).ok_or_else(|| FetchError::Offline { name: file.name.clone() })?;
+                if let Source::Inside(archive) = &file.source {
+                    self.take_out(file, archive, digest)?;
+                }
                 self.link(digest, &into.join(&path))?;
                 Ok((path, digest))
             })
             .collect()
+    }
+
+    /// Puts `file`, the one member listed of `archive`, into the cache, if it is not there.
+    fn take_out(&self, file: &RemoteFile, archive: &Archive, digest: Digest) -> Result<(), FetchError> {
+        let here = || self.cache.blob(digest).is_file();
+        if here() {
+            return Ok(());
+        }
+        let _lock = self.lock(digest, &file.name)?;
+        if here() {
+            return Ok(());
+        }
+        let aside = cache::aside_in(self.cache.root())?;
+        self.unpack(archive, aside.path())?;
+        self.cache.admit(&aside.path().join(&file.path), digest).map(drop)
     }
 
     fn take_members(&self, archive: &Archive, into: &Path) -> Result<Sums, FetchError> {
@@ -287,6 +314,10 @@ impl Run<'_> {
                 blobs.into_iter().map(|(member, digest)| (member.path.clone(), digest)).collect(),
             ));
         }
+        self.unpack(archive, into)
+    }
+
+    fn unpack(&self, archive: &Archive, into: &Path) -> Result<Sums, FetchError> {
         let from = self
             .blob(&archive.file)
             .ok_or_else(|| FetchError::Offline { name: archive.file.name.clone() })?;
@@ -389,6 +420,12 @@ fn wanted_archive(entry: &Entry) -> Option<Archive> {
         Content::Member(archive, member) => Some(archive.only(member)),
         Content::File(_) | Content::Folder(_) => None,
     }
+}
+
+/// Each of `files` once.
+fn unique<'f>(files: impl Iterator<Item = &'f RemoteFile>) -> Vec<&'f RemoteFile> {
+    let mut known = HashSet::new();
+    files.filter(|file| known.insert(file.key())).collect()
 }
 
 /// The files of `entry` by their path in its finished folder.

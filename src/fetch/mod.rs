@@ -4,14 +4,15 @@
 //! |---|---|
 //! | `lock` | what the lock file says, as types; names to entries |
 //! | `lock_toml` | its TOML form, read and written |
-//! | `folder_toml` | its folders |
+//! | `folder_toml`, `wheel_toml` | its folders, and those published inside Python packages |
 //! | `complaint` | what its entries are held to |
 //! | `member_path` | paths that stay inside the folder they are unpacked into |
 //! | `mirror` | folders and URL trees that hold copies |
 //! | `http` | one HTTP transfer, with Range |
 //! | `partial` | a file on its way, hashed as it grows, resumable |
 //! | `retry` | how often, and after how long a pause |
-//! | `download` | a file from the first of its URLs that gives the right bytes |
+//! | `pip` | a wheel by its package's name |
+//! | `download` | a file from the first of its sources that gives the right bytes |
 //! | `cache` | where things lie; content-addressed files |
 //! | `pump`, `progress` | bytes from reader to writer, interruptible, and their bars |
 //! | `unpack` | archives, member by member |
@@ -33,18 +34,20 @@ mod lock_toml;
 mod member_path;
 mod mirror;
 mod partial;
+mod pip;
 mod progress;
 mod pump;
 mod retry;
 mod settings;
 mod unpack;
 mod verify;
+mod wheel_toml;
 
 pub use add::{Draft, Drafted, draft};
 pub use cache::Cache;
 pub use error::{FetchError, TransferError, Tried};
 pub use fetcher::{Fetched, Fetcher};
-pub use lock::{Archive, ArchiveFormat, Content, Entry, Lock, Member, Pin, RemoteFile};
+pub use lock::{Archive, ArchiveFormat, Content, Entry, Lock, Member, Package, Pin, RemoteFile, Source};
 pub use mirror::Mirror;
 pub use retry::Backoff;
 pub use settings::{Network, Settings, Unverified};

@@ -1,6 +1,7 @@
 //! How to fetch: from where, how many at a time, how patiently.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::mirror::Mirror;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub backoff: Backoff,
     /// How long a silent server is waited for.
     pub idle_timeout: Duration,
+    /// The Python whose pip gets wheels.
+    pub python: PathBuf,
 }
 
 impl Default for Settings {
@@ -50,6 +53,7 @@ impl Default for Settings {
             jobs: NonZeroUsize::new(4).unwrap_or(NonZeroUsize::MIN),
             backoff: Backoff::default(),
             idle_timeout: Duration::from_secs(30),
+            python: PathBuf::from("python3"),
         }
     }
 }
