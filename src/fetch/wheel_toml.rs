@@ -86,3 +86,53 @@ fn is_plain(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._+!".contains(c))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::lock_toml;
+    use std::path::Path;
+
+    const GOOD: &str = r#"
+        version = 1
+        [[wheel]]
+        name = "mini"
+        source = "pypi"
+        package = "mini"
+        version = "0.1.0"
+        licence = "MIT"
+        path = "wheels/mini-0.1.0-py3-none-any.whl"
+        bytes = 3
+        sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        unpacked_bytes = 9
+        inside = "mini/model/"
+        [[wheel.file]]
+        path = "config.json"
+        bytes = 3
+        sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    "#;
+
+    #[test]
+    fn a_wheel_that_pip_could_take_for_something_else_is_refused() {
+        lock_toml::read(GOOD, Path::new("x.lock")).unwrap();
+        for (right, wrong, complaint) in [
+            ("\"pypi\"", "\"elsewhere\"", "mini: expected source = \"pypi\""),
+            ("package = \"mini\"", "package = \"--pre\"", "mini: expected a package and a version"),
+            (
+                "package = \"mini\"",
+                "package = \"mini @ file:///x\"",
+                "mini: expected a package and a version",
+            ),
+            ("version = \"0.1.0\"", "version = \"0.*\"", "mini: expected a package and a version"),
+            ("any.whl", "any.zip", "mini: expected a path that ends in .whl"),
+            ("mini/model/", "mini/model", "mini: expected inside to end in `/`"),
+            ("mini/model/", "../", "mini: expected a path that stays inside"),
+            ("path = \"config.json\"", "path = \"../x\"", "mini: expected a path that stays inside"),
+            ("bytes = 3\n", "\n", "missing field `bytes`"),
+        ] {
+            assert!(GOOD.contains(right));
+            let text = GOOD.replacen(right, wrong, 1);
+            let error = lock_toml::read(&text, Path::new("x.lock")).unwrap_err().to_string();
+            assert!(error.contains(complaint), "{wrong}: {error}");
+        }
+    }
+}

@@ -10,4 +10,6 @@ mod server;
 #[path = "../support/mod.rs"]
 mod support;
 mod unpacking;
+#[cfg(unix)]
+mod wheels;
 mod workbench;

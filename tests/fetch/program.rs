@@ -11,15 +11,15 @@ use longqa::digest::Digest;
 use crate::server::{Reply, Server};
 use crate::workbench::{Workbench, bytes, entry, lock_text, pinned};
 
-fn longqa(bench: &Workbench, arguments: &[&str]) -> Command {
+pub fn longqa(bench: &Workbench, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_longqa"));
-    command.args(arguments).env_remove("LONGQA_MIRROR").env_remove("RUST_LOG");
+    command.args(arguments).env_remove("LONGQA_MIRROR").env_remove("LONGQA_PYTHON").env_remove("RUST_LOG");
     command.env("LONGQA_CACHE", bench.path("cache")).current_dir(bench.folder.path());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
-fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 

@@ -14,7 +14,7 @@ use crate::support;
 use crate::workbench::{Workbench, bytes, entry, files_under, lock};
 
 /// A member as an archive has it: a path, and a file's bytes or a link's target.
-enum Item<'a> {
+pub enum Item<'a> {
     File(&'a str, &'a [u8]),
     Symlink(&'a str, &'a str),
     HardLink(&'a str, &'a str),
@@ -42,7 +42,7 @@ fn tar_gz(items: &[Item]) -> Vec<u8> {
     tar.into_inner().unwrap().finish().unwrap()
 }
 
-fn zip(items: &[Item]) -> Vec<u8> {
+pub fn zip(items: &[Item]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for item in items {
         match *item {
