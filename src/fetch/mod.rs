@@ -17,6 +17,7 @@
 //! | `pump`, `progress` | bytes from reader to writer, interruptible, and their bars |
 //! | `unpack` | archives, member by member |
 //! | `folder` | finished folders with their `SHA256SUMS` |
+//! | `look` | what is here already, in the cache and in mirror folders |
 //! | `fetcher`, `settings` | all of it, in parallel |
 //! | `verify`, `add` | `longqa lock verify`, `longqa lock add` |
 
@@ -31,6 +32,7 @@ mod folder_toml;
 mod http;
 mod lock;
 mod lock_toml;
+mod look;
 mod member_path;
 mod mirror;
 mod partial;
