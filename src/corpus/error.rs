@@ -177,6 +177,65 @@ pub enum CorpusError {
         /// What should be there.
         expected: &'static str,
     },
+    /// Nothing of a file is in the one that it should be without: leaving that out would do nothing.
+    #[error("{}: expected paragraphs of {} in it, to be left out, found none", path.display(), other.display())]
+    NothingShared {
+        /// The file of questions.
+        path: PathBuf,
+        /// The file whose paragraphs are left out.
+        other: PathBuf,
+    },
+    /// All of a file is in those that it should be without.
+    #[error("{}: expected questions about paragraphs that are not left out, found none among {found}", path.display())]
+    NothingLeft {
+        /// The file of questions.
+        path: PathBuf,
+        /// The questions that it has.
+        found: usize,
+    },
+    /// What is left of a file is not what should be.
+    #[error("{}: expected {expected} {what} to be left, found {found}", path.display())]
+    Left {
+        /// The file of questions.
+        path: PathBuf,
+        /// `paragraphs` or `questions`.
+        what: &'static str,
+        /// How many of them there should be.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// A text that should consist of articles.
+    #[error("{}: expected WikiText, each article below a heading like ` = Title = ` with empty lines around it, found none", path.display())]
+    NoArticles {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An article that could be both held out and trained on.
+    #[error("{}: expected articles that are not in {} too, found `{heading}` in both", path.display(), other.display())]
+    SameArticle {
+        /// The file.
+        path: PathBuf,
+        /// The file with the same article, which may be the same.
+        other: PathBuf,
+        /// The article's heading.
+        heading: String,
+    },
+    /// A text cannot be divided as asked.
+    #[error(
+        "{}: expected articles enough to hold out {share} of them, at least one, and keep at least one, found {articles}, of which {held_out} would be held out",
+        listed(texts)
+    )]
+    OneSided {
+        /// The files.
+        texts: Vec<PathBuf>,
+        /// The share to be held out.
+        share: f64,
+        /// The articles that they have.
+        articles: usize,
+        /// Those that would be held out.
+        held_out: usize,
+    },
     /// A file could not be put in place.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -190,6 +249,10 @@ pub enum CorpusError {
         /// The value given.
         found: String,
     },
+}
+
+fn listed(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 impl CorpusError {

@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::error::CorpusError;
@@ -54,7 +55,8 @@ fn parse_counting(path: &Path, bytes: &[u8]) -> Result<(QaDataset, usize), Corpu
     Ok((reader.dataset, reader.moved))
 }
 
-fn json(path: &Path, bytes: &[u8]) -> Result<Value, CorpusError> {
+/// The bytes of a file as JSON of any shape.
+pub(super) fn json<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, CorpusError> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| CorpusError::not_utf8(path, bytes, error.valid_up_to()))?;
     serde_json::from_str(text).map_err(|error| CorpusError::of_json(path, LAYOUT, &error))

@@ -2,8 +2,8 @@
 //!
 //! WikiText-103-raw is one file per split. Articles follow each other without a mark; a heading is
 //! a line like ` = Title = `, deeper headings have more `=`, and a line of one space stands between
-//! paragraphs. Every line begins with a space and ends with ` \n`. Nothing of that is interpreted
-//! here: the pretraining recipe takes the file as one stream of text.
+//! paragraphs. Every line begins with a space and ends with ` \n`. The pretraining recipe takes the file
+//! as one stream of text; only [`articles`] looks for headings.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -59,9 +59,58 @@ impl<R: BufRead> RawText<R> {
     }
 }
 
+/// Reads the whole file at `path`.
+pub fn read(path: &Path) -> Result<String, CorpusError> {
+    let mut lines = RawText::open(path)?;
+    let mut text = String::new();
+    while lines.next_line(&mut text)? > 0 {}
+    Ok(text)
+}
+
+/// The articles of `text`, each from its heading to the next; put together, they are the text. What stands
+/// before the first heading belongs to the first article. None: there is no heading.
+pub fn articles(text: &str) -> Vec<&str> {
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let is_blank = |at: Option<usize>| match at.and_then(|at| lines.get(at)) {
+        Some(line) => line.trim().is_empty(),
+        None => true,
+    };
+    let mut starts = Vec::new();
+    let mut offset = 0;
+    for (at, line) in lines.iter().enumerate() {
+        // WikiText breaks some formulas into lines like ` = 1 henry and capacitance C = `.
+        if is_title(line) && is_blank(at.checked_sub(1)) && is_blank(Some(at + 1)) {
+            starts.push(offset);
+        }
+        offset += line.len();
+    }
+    if let Some(first) = starts.first_mut() {
+        *first = 0;
+    }
+    let ends = starts.iter().skip(1).copied().chain([text.len()]);
+    starts.iter().zip(ends).map(|(start, end)| &text[*start..end]).collect()
+}
+
+/// Whether a line has the form of the highest heading, ` = Title = `.
+fn is_title(line: &str) -> bool {
+    let title = line.trim().strip_prefix("= ").and_then(|rest| rest.strip_suffix(" ="));
+    title.is_some_and(|title| !title.starts_with('='))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_article_goes_from_its_heading_to_the_next() {
+        let text = " \n = Oslo = \n \n A city . \n \n = = History = = \n \n With L \n = 1 henry and C = \n                     1 farad . \n \n \n = Rome = \n \n Old .";
+        let found = articles(text);
+        assert_eq!(found.concat(), text);
+        assert_eq!(found.len(), 2);
+        assert!(found[0].ends_with("1 farad . \n \n \n") && found[1].starts_with(" = Rome = \n"));
+        assert_eq!(articles(" = Oslo = "), [" = Oslo = "]);
+        assert!(articles("no heading\n").is_empty() && articles("").is_empty());
+    }
 
     #[test]
     fn the_lines_put_together_are_the_file() {

@@ -14,7 +14,7 @@ use super::run::{Execute, Place};
 use super::settings::{GenerateSettings, InitializeSettings, TokenizerSettings};
 use super::stage::{Copied, Fetched, Role, Stage, Work};
 use super::works::{Answering, Finetuning, Preparing};
-use super::{ExperimentError, StageFailure, score};
+use super::{ExperimentError, StageFailure, data, score};
 use crate::corpus::{Task, miniature};
 use crate::digest::Digest;
 use crate::durable::{self, WriteError};
@@ -54,6 +54,8 @@ impl Execute for Local {
             Work::Miniature(GenerateSettings { seed, sizes }) => {
                 miniature::write(*seed, sizes, place.output)?;
             }
+            Work::Without(expected) => return data::leave_out(*expected, &stage.title, place),
+            Work::HeldOut(settings) => return data::hold_out(settings, &stage.title, place),
             Work::TrainTokenizer(TokenizerSettings { vocabulary_size }) => {
                 let texts = [place.input(Role::Text)?.to_owned()];
                 train_tokenizer::train(&texts, *vocabulary_size, place.output)?;

@@ -51,6 +51,7 @@ pub(super) struct Builder<'a> {
     pub(super) plan: Plan,
     places: HashMap<StageKey, usize>,
     pub(super) models: HashMap<String, Planned>,
+    /// Models and data being planned, each for the sake of the one before it.
     under_way: Vec<String>,
 }
 
@@ -67,20 +68,28 @@ impl<'a> Builder<'a> {
         Input { role, stage, key: self.plan.stages[stage].key, file }
     }
 
+    /// Notes that the table called `table` is being planned; `key` of it says what it is made of. Refuses
+    /// what is made of itself.
+    pub(super) fn begin(&mut self, table: String, key: &str) -> Result<(), ExperimentError> {
+        if self.under_way.contains(&table) {
+            let found = format!("{} → {table}", self.under_way.join(" → "));
+            return Err(self.experiment.wrong(&format!("{table}.{key}"), "what is made before it", found));
+        }
+        self.under_way.push(table);
+        Ok(())
+    }
+
+    /// What was begun last is planned.
+    pub(super) fn end(&mut self) {
+        self.under_way.pop();
+    }
+
     fn model(&mut self, name: &str) -> Result<Planned, ExperimentError> {
         if let Some(planned) = self.models.get(name) {
             return Ok(*planned);
         }
         let experiment = self.experiment;
-        if self.under_way.iter().any(|other| other == name) {
-            let found = format!("{} → {name}", self.under_way.join(" → "));
-            return Err(experiment.wrong(
-                &format!("models.{name}.from"),
-                "a model that is made before this one",
-                found,
-            ));
-        }
-        self.under_way.push(name.to_owned());
+        self.begin(format!("models.{name}"), "from")?;
         let section = &experiment.models[name];
         let mut planned = self.origin(name, section)?;
         if let Some(table) = &section.convert {
@@ -92,7 +101,7 @@ impl<'a> Builder<'a> {
         if let Some(table) = &section.pretrain {
             planned.weights = self.pretraining(name, section, table, planned)?;
         }
-        self.under_way.pop();
+        self.end();
         self.models.insert(name.to_owned(), planned);
         Ok(planned)
     }

@@ -65,9 +65,18 @@ pub struct PublishedSection {
     pub sources: Vec<String>,
 }
 
+/// Files made of a seed (`generate`), of other questions (`questions`) or of other texts (`text`): exactly one
+/// of the three is given.
 #[derive(Debug, Deserialize)]
 pub(super) struct DataSection {
-    pub generate: String,
+    pub generate: Option<String>,
+    pub questions: Option<String>,
+    /// The files whose paragraphs are left out of `questions`.
+    #[serde(default)]
+    pub without: Vec<String>,
+    pub expected_paragraphs: Option<usize>,
+    pub expected_questions: Option<usize>,
+    pub text: Option<Vec<String>>,
     #[serde(flatten)]
     pub settings: toml::Table,
 }
@@ -209,6 +218,9 @@ impl Experiment {
             for name in names {
                 self.name_is_plain(&format!("{table}.{name}"), name)?;
             }
+        }
+        for name in self.data.keys() {
+            self.data_source(name)?;
         }
         if self.seeds.is_empty() {
             return Err(self.wrong("seeds", "at least one seed", "none"));

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::ExperimentError;
 use super::file::TASK_SETTINGS;
-use super::settings::{GenerateSettings, InitializeSettings, TokenizerSettings};
+use super::settings::{GenerateSettings, HeldOutSettings, InitializeSettings, TokenizerSettings};
 use super::settings_table::SettingsTable;
 use crate::model::convert::LongSettings;
 use crate::qa::predict::PredictSettings;
@@ -23,6 +23,8 @@ enum Shape {
     Table(Vec<(String, Shape)>),
     /// A table whose keys are names that the user chooses.
     Named(Box<Shape>),
+    /// A table of values of one of several kinds. Which kind, its first key tells.
+    Kinds(Vec<Vec<&'static str>>),
 }
 
 fn table<'a>(names: impl IntoIterator<Item = &'a str>, tables: Vec<(&str, Shape)>) -> Shape {
@@ -30,9 +32,13 @@ fn table<'a>(names: impl IntoIterator<Item = &'a str>, tables: Vec<(&str, Shape)
     Shape::Table(leaves.chain(tables.into_iter().map(|(name, shape)| (name.to_owned(), shape))).collect())
 }
 
-/// The keys of the settings `S`, and `own` besides.
+/// The keys of the settings `S`, after those of `own`.
+fn keys<S: SettingsTable>(own: &[&'static str]) -> Vec<&'static str> {
+    own.iter().copied().chain(S::KEYS.iter().map(|(key, _)| *key)).collect()
+}
+
 fn leaves<S: SettingsTable>(own: &[&'static str]) -> Shape {
-    table(own.iter().copied().chain(S::KEYS.iter().map(|(key, _)| *key)), Vec::new())
+    table(keys::<S>(own), Vec::new())
 }
 
 fn experiment() -> Shape {
@@ -74,10 +80,15 @@ fn experiment() -> Shape {
         .chain(TASK_SETTINGS),
         vec![("finetune", finetune()), ("predict", predict())],
     );
+    let data = Shape::Kinds(vec![
+        keys::<GenerateSettings>(&["generate"]),
+        vec!["questions", "without", "expected_paragraphs", "expected_questions"],
+        keys::<HeldOutSettings>(&["text"]),
+    ]);
     table(
         ["name", "description", "seeds"],
         vec![
-            ("data", named(leaves::<GenerateSettings>(&["generate"]))),
+            ("data", named(data)),
             ("tokenizers", named(leaves::<TokenizerSettings>(&["train_on"]))),
             ("models", named(model)),
             ("tasks", named(task)),
@@ -110,12 +121,21 @@ struct Unknown {
     known: Vec<String>,
 }
 
-fn search(table: &DeTable, shape: &Shape, prefix: &str, unknown: &mut Vec<Unknown>) {
-    for (key, value) in table {
+fn search(inner: &DeTable, shape: &Shape, prefix: &str, unknown: &mut Vec<Unknown>) {
+    if let Shape::Kinds(kinds) = shape {
+        let said = |kind: &&Vec<&str>| kind.first().is_some_and(|first| inner.contains_key(*first));
+        // Where no kind is said, or several are, the reader of the table says so; here any key of theirs will do.
+        let known = match kinds.iter().filter(said).collect::<Vec<_>>()[..] {
+            [kind] => kind.clone(),
+            _ => kinds.concat(),
+        };
+        return search(inner, &table(known, Vec::new()), prefix, unknown);
+    }
+    for (key, value) in inner {
         let name: &str = key.get_ref();
         let full = format!("{prefix}{name}");
         let below = match shape {
-            Shape::Leaf => continue,
+            Shape::Leaf | Shape::Kinds(_) => continue,
             Shape::Named(shape) => Some(&**shape),
             Shape::Table(known) => known.iter().find(|(key, _)| key == name).map(|(_, shape)| shape),
         };
@@ -174,6 +194,16 @@ mod tests {
     fn a_key_like_no_other_gets_the_list() {
         let message = message("zzz = 1\n");
         assert!(message.contains("known here: ") && message.contains("seeds"), "{message}");
+    }
+
+    #[test]
+    fn a_key_of_another_kind_of_data_is_unknown() {
+        let text = "[data.a]\nquestions = \"x\"\nwithuot = []\nseed = 1\n";
+        assert!(message(text).contains("`data.a.withuot`; the nearest known key is `data.a.without`"));
+        assert!(
+            message(&text.replace("withuot", "without")).starts_with("x.toml:4: unknown key `data.a.seed`")
+        );
+        assert!(message("[data.a]\nqestions = \"x\"\n").ends_with("`data.a.questions`"));
     }
 
     #[test]

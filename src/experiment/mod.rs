@@ -1,5 +1,6 @@
 //! The experiment file, its expansion into stages, the stage store, provenance, running.
 
+mod data;
 mod error;
 pub mod estimate;
 pub mod execute;

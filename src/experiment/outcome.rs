@@ -110,7 +110,7 @@ pub fn read_pretraining(folder: &Path) -> io::Result<PretrainOutcome> {
     read_json(&folder.join(PRETRAINING))
 }
 
-fn write_json(path: &Path, value: &impl Serialize) -> Result<(), WriteError> {
+pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), WriteError> {
     durable::write_with(path, |file| Ok(serde_json::to_writer_pretty(file, value)?))
 }
 

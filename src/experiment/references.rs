@@ -20,7 +20,7 @@ impl<'a> Builder<'a> {
         if let Some((name, file)) = text.split_once('/')
             && experiment.data.contains_key(name)
         {
-            return Ok((self.generated(name)?, Some(file.to_owned())));
+            return Ok((self.data(key, name, file)?, Some(file.to_owned())));
         }
         if let Some((entry, file)) = self.file_within(text) {
             if !holds(entry, file) {
@@ -76,16 +76,6 @@ impl<'a> Builder<'a> {
             None => Ok(self.fetch(entry, None)),
             Some(file) => Err(self.experiment.wrong(&key, "a folder", format!("the file {file}"))),
         }
-    }
-
-    fn generated(&mut self, name: &str) -> Result<usize, ExperimentError> {
-        let generator = &self.experiment.data[name].generate;
-        if generator != "miniature" {
-            let key = format!("data.{name}.generate");
-            return Err(self.experiment.wrong(&key, "`miniature`", format!("`{generator}`")));
-        }
-        let settings = self.experiment.generate_settings(name)?;
-        Ok(self.stage(name.to_owned(), Work::Miniature(settings), Vec::new()))
     }
 
     fn fetch(&mut self, entry: &Entry, file: Option<String>) -> usize {

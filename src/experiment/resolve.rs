@@ -3,7 +3,7 @@
 
 use super::ExperimentError;
 use super::file::Experiment;
-use super::settings::{GenerateSettings, InitializeSettings, TokenizerSettings};
+use super::settings::{GenerateSettings, HeldOutSettings, InitializeSettings, TokenizerSettings};
 use super::settings_table::SettingsTable;
 use crate::corpus::{CorpusError, Task};
 use crate::model::ModelError;
@@ -57,6 +57,18 @@ impl Experiment {
                 Err(self.wrong(&format!("{section}.{key}"), expected, found))
             }
             Err(other) => Err(self.wrong(&section, "sound settings", other.to_string())),
+        }
+    }
+
+    pub(super) fn held_out_settings(&self, name: &str) -> Result<HeldOutSettings, ExperimentError> {
+        let section = format!("data.{name}");
+        let settings: HeldOutSettings = self.settings(&[(section.as_str(), &self.data[name].settings)])?;
+        match settings.held_out > 0.0 && settings.held_out < 1.0 {
+            true => Ok(settings),
+            false => {
+                let found = settings.held_out.to_string();
+                Err(self.wrong(&format!("{section}.held_out"), "a share above 0 and below 1", found))
+            }
         }
     }
 

@@ -41,6 +41,12 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// The paths of the inputs with that role.
+    pub fn inputs_of(&self, role: Role) -> Vec<&Path> {
+        let of_role = self.inputs.iter().filter(|(other, _)| *other == role);
+        of_role.map(|(_, path)| path.as_path()).collect()
+    }
+
     /// The path of the input with that role.
     pub fn input(&self, role: Role) -> Result<&Path, StageFailure> {
         let found = self.inputs.iter().find(|(other, _)| *other == role);

@@ -142,6 +142,24 @@ impl SettingsTable for GenerateSettings {
     ];
 }
 
+/// A text in two parts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct HeldOutSettings {
+    pub held_out: f64,
+}
+
+impl Default for HeldOutSettings {
+    fn default() -> Self {
+        Self { held_out: 0.1 }
+    }
+}
+
+impl SettingsTable for HeldOutSettings {
+    const KEYS: &'static [(&'static str, &'static str)] =
+        &[("held_out", "share of the text that is not trained on")];
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,5 +177,6 @@ mod tests {
         every_key_is_described::<PredictSettings>();
         every_key_is_described::<TokenizerSettings>();
         every_key_is_described::<GenerateSettings>();
+        every_key_is_described::<HeldOutSettings>();
     }
 }

@@ -9,9 +9,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::settings::{GenerateSettings, InitializeSettings, TokenizerSettings};
+use super::settings::{GenerateSettings, HeldOutSettings, InitializeSettings, TokenizerSettings};
 use super::source::KnownFile;
 use super::works::{Answering, Finetuning, Preparing, Scoring};
+use crate::corpus::without::Expected;
 use crate::digest::{Digest, Hasher};
 use crate::model::convert::LongSettings;
 use crate::train::settings::{NEUTRAL_KEYS, PretrainSettings};
@@ -43,6 +44,10 @@ pub enum Work {
     Copy(Copied),
     /// The built-in data, generated.
     Miniature(GenerateSettings),
+    /// Questions, without those that other files ask too.
+    Without(Expected),
+    /// A text in two parts, one of them held out.
+    HeldOut(HeldOutSettings),
     /// A tokenizer, trained on a text.
     TrainTokenizer(TokenizerSettings),
     /// A model with random weights.
@@ -99,6 +104,8 @@ impl Work {
             Work::Fetch(_) => "fetch",
             Work::Copy(_) => "copy",
             Work::Miniature(_) => "miniature",
+            Work::Without(_) => "without",
+            Work::HeldOut(_) => "held-out",
             Work::TrainTokenizer(_) => "train-tokenizer",
             Work::Initialize(_) => "initialize",
             Work::Convert(_) => "convert",
@@ -116,7 +123,7 @@ impl Work {
         match self {
             Work::Fetch(_) | Work::Copy(_) | Work::Miniature(_) | Work::TrainTokenizer(_) => 1,
             Work::Initialize(_) | Work::Convert(_) | Work::Blocks(_) | Work::Prepare(_) => 1,
-            Work::Score(_) => 1,
+            Work::Without(_) | Work::HeldOut(_) | Work::Score(_) => 1,
             // 2: tokens laid end to end without padding, passes by tokens.
             Work::Pretrain(_) | Work::Finetune(_) | Work::Predict(_) => 2,
         }
@@ -129,6 +136,8 @@ impl Work {
             Work::Fetch(fetched) => serde_json::to_value(fetched),
             Work::Copy(copied) => serde_json::to_value(copied),
             Work::Miniature(settings) => serde_json::to_value(settings),
+            Work::Without(expected) => serde_json::to_value(expected),
+            Work::HeldOut(settings) => serde_json::to_value(settings),
             Work::TrainTokenizer(settings) => serde_json::to_value(settings),
             Work::Initialize(settings) => serde_json::to_value(settings),
             Work::Convert(settings) => serde_json::to_value(settings),
@@ -158,6 +167,10 @@ pub enum Role {
     Tokenizer,
     /// Raw text.
     Text,
+    /// Questions of which some are left out.
+    Questions,
+    /// The questions that are left out.
+    Without,
     /// Data to train on.
     Train,
     /// Training examples made of it.
@@ -175,6 +188,8 @@ impl Role {
             Role::Model => "model",
             Role::Tokenizer => "tokenizer",
             Role::Text => "text",
+            Role::Questions => "questions",
+            Role::Without => "without",
             Role::Train => "train",
             Role::Examples => "examples",
             Role::Evaluate => "evaluate",

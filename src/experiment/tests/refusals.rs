@@ -12,7 +12,7 @@ fn names_that_refer_to_nothing_are_reported_with_the_nearest_that_would() {
             &["tasks.far.models", "`lang`", "nearest is `long`"][..],
         ),
         ("from = \"short\"", "from = \"shor\"", &["models.long.from", "nearest is `short`"]),
-        ("from = \"short\"", "from = \"long\"", &["models.long.from", "long → long"]),
+        ("from = \"short\"", "from = \"long\"", &["models.long.from", "models.long → models.long"]),
         ("from = \"short\"", "from = \"short\"\ncheckpoint = \"roberta\"", &["models.long", "several"]),
         ("checkpoint = \"roberta\"", "published = \"a\"", &["models.short", "found none"]),
         (
