@@ -1,9 +1,10 @@
 //! A text in two parts: one to train on, and one held out to measure on.
 //!
 //! The parts are whole articles of WikiText, so that no article is in both. The choice is a function of
-//! the articles' lengths alone: one after the other, an article is held out if its first half still fits
-//! into the share of the text up to its end. So the held-out articles are spread over all files, and their
-//! characters are at no point further from the share than half the longest article.
+//! the articles' lengths alone: in the order of their lengths, one is held out each time the share of
+//! those so far reaches another half, so for a share of a tenth the 5th, the 15th, the 25th. So the
+//! articles held out are as long as the rest, and their characters are within one article of the share.
+//! Both parts keep the order of the files.
 
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -69,19 +70,18 @@ pub fn write(texts: &[&Path], share: f64, train: &Path, held_out: &Path) -> Resu
 
 /// The articles to train on and those held out.
 fn parts<'a>(articles: &[&'a str], share: f64) -> [Vec<&'a str>; 2] {
-    let [mut kept, mut out] = [Vec::new(), Vec::new()];
-    let (mut all_length, mut out_length) = (0, 0);
-    for article in articles {
-        let length = article.chars().count();
-        all_length += length;
-        if out_length as f64 + length as f64 / 2.0 <= share * all_length as f64 {
-            out_length += length;
-            out.push(*article);
-        } else {
-            kept.push(*article);
-        }
+    let mut by_length: Vec<usize> = (0..articles.len()).collect();
+    by_length.sort_by_cached_key(|place| (articles[*place].chars().count(), *place));
+    let held_out_among = |first: usize| (share * first as f64).round();
+    let mut is_held_out = vec![false; articles.len()];
+    for (before, place) in by_length.into_iter().enumerate() {
+        is_held_out[place] = held_out_among(before + 1) > held_out_among(before);
     }
-    [kept, out]
+    let part = |held_out| {
+        let of_part = articles.iter().zip(&is_held_out).filter(|(_, is_held_out)| **is_held_out == held_out);
+        of_part.map(|(article, _)| *article).collect()
+    };
+    [part(false), part(true)]
 }
 
 fn write_part(path: &Path, articles: &[&str]) -> Result<Size, WriteError> {
@@ -140,10 +140,19 @@ mod tests {
     fn the_articles_of_all_files_are_shared_out_in_order() {
         let (place, files) = Place::with(&[&text(&["a", "b", "c"]), text(&["d", "e"]).trim_end()]);
         let (counts, [train, held_out]) = place.write(&files, 0.4).unwrap();
-        assert_eq!(train, format!("{}\n", text(&["a", "c", "e"]).trim_end()));
-        assert_eq!(held_out, text(&["b", "d"]));
+        assert_eq!(train, format!("{}\n", text(&["b", "d", "e"]).trim_end()));
+        assert_eq!(held_out, text(&["a", "c"]));
         assert_eq!(counts.train, Size { articles: 3, characters: 56, bytes: 62 });
         assert_eq!(counts.held_out, Size { articles: 2, characters: 40, bytes: 44 });
+    }
+
+    #[test]
+    fn of_a_tenth_the_fifth_and_the_fifteenth_in_length_are_held_out() {
+        let texts: Vec<String> = (1..=20).rev().map(|length| "é".repeat(length)).collect();
+        let articles: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let [kept, out] = parts(&articles, 0.1);
+        assert_eq!(out, ["é".repeat(15), "é".repeat(5)]);
+        assert_eq!((kept[0], kept.len()), (&*texts[0], 18));
     }
 
     #[test]
@@ -165,13 +174,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_article_is_in_one_part_and_the_share_is_met_to_half_an_article(
+        fn every_article_is_in_one_part_and_the_share_is_met_to_an_article(
             lengths in prop::collection::vec(1..200_usize, 1..60),
             share in 0.01..0.99,
         ) {
             let texts: Vec<String> = lengths.iter().map(|length| "é".repeat(*length)).collect();
             let articles: Vec<&str> = texts.iter().map(String::as_str).collect();
             let [kept, out] = parts(&articles, share);
+            prop_assert!((out.len() as f64 - share * lengths.len() as f64).abs() <= 0.5 + 1e-6);
             let mut both = [kept, out.clone()].concat();
             let mut all = articles.clone();
             both.sort();
@@ -180,7 +190,7 @@ mod tests {
             let total: usize = lengths.iter().sum();
             let found: usize = out.iter().map(|article| article.chars().count()).sum();
             let longest = lengths.iter().max().copied().unwrap_or_default();
-            prop_assert!((found as f64 - share * total as f64).abs() <= longest as f64 / 2.0 + 1e-6);
+            prop_assert!((found as f64 - share * total as f64).abs() <= longest as f64 + 1e-6);
         }
     }
 }

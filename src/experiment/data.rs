@@ -8,7 +8,7 @@ use super::file::Experiment;
 use super::manifest::Measures;
 use super::run::Place;
 use super::settings::HeldOutSettings;
-use super::stage::{Role, Work};
+use super::stage::{Input, Role, Work};
 use super::{ExperimentError, StageFailure, outcome};
 use crate::corpus::held_out;
 use crate::corpus::without::{self, Expected};
@@ -80,11 +80,9 @@ impl Builder<'_> {
             DataSource::Questions(questions) => {
                 holds(&[QUESTIONS])?;
                 self.begin(format!("data.{name}"), "questions")?;
-                let read = self.file(&of("questions"), questions)?;
-                let mut inputs = vec![self.input(Role::Questions, read)];
+                let mut inputs = vec![self.read(Role::Questions, &of("questions"), questions)?];
                 for other in &section.without {
-                    let read = self.file(&of("without"), other)?;
-                    inputs.push(self.input(Role::Without, read));
+                    inputs.push(self.read(Role::Without, &of("without"), other)?);
                 }
                 self.end();
                 let (paragraphs, questions) = (section.expected_paragraphs, section.expected_questions);
@@ -96,13 +94,17 @@ impl Builder<'_> {
                 self.begin(format!("data.{name}"), "text")?;
                 let mut inputs = Vec::new();
                 for text in texts {
-                    let read = self.file(&of("text"), text)?;
-                    inputs.push(self.input(Role::Text, read));
+                    inputs.push(self.read(Role::Text, &of("text"), text)?);
                 }
                 self.end();
                 Ok(self.stage(name.to_owned(), Work::HeldOut(settings), inputs))
             }
         }
+    }
+
+    fn read(&mut self, role: Role, key: &str, file: &str) -> Result<Input, ExperimentError> {
+        let found = self.file(key, file)?;
+        Ok(self.input(role, found))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where data comes from: what a reference in an experiment file means, and the digests that stand
-//! for it in a plan. A reference is a path (it starts with `./`, `../` or `/`), a file of a generated
-//! data set (`miniature/dev-v1.1.json`), or a name in `datasets.lock` (`squad-1.1/dev`).
+//! for it in a plan. A reference is a path (it starts with `./`, `../` or `/`), a file of one of its
+//! own data sets (`miniature/dev-v1.1.json`), or a name in `datasets.lock` (`squad-1.1/dev`).
 
 use std::fs;
 use std::io;

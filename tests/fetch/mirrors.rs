@@ -138,6 +138,7 @@ fn the_real_files_come_from_a_real_mirror() {
     bench.settings.network = Network::Offline;
     let lock = Lock::built_in();
     let names = [
+        "wikitext-2/valid",
         "squad-1.1/dev",
         "xquad",
         "tydiqa-goldp/dev",
@@ -147,7 +148,7 @@ fn the_real_files_come_from_a_real_mirror() {
         "wikitext-103-raw/test",
     ];
     let fetched = bench.fetch_entries(&lock.select(&names).unwrap()).unwrap();
-    assert_eq!(fetched.len(), 18);
+    assert_eq!(fetched.len(), 19);
     for fetched in &fetched {
         if fetched.path.is_file() {
             assert_eq!(Digest::of_file(&fetched.path).unwrap(), fetched.digest, "{}", fetched.name);

@@ -2,6 +2,7 @@
 //! stop leaves, what two processes do to each other. The bodies of stages are stand-ins that write
 //! what they were given; all else is real.
 
+mod data;
 mod keys;
 mod refusals;
 mod runs;
@@ -162,7 +163,16 @@ impl Fake {
         for (_, input) in &place.inputs {
             assert!(input.exists(), "{name}: no input {}", input.display());
         }
-        for file in ["train.json", "dev.json", "de.json", "train.raw", "valid.raw", "out"] {
+        for file in [
+            "train.json",
+            "dev.json",
+            "de.json",
+            "train.raw",
+            "valid.raw",
+            "held-out.raw",
+            "questions.json",
+            "out",
+        ] {
             fs::write(place.output.join(file), format!("{} {}", stage.work.settings(), stage.key)).unwrap();
         }
         made.push(name);
