@@ -61,3 +61,9 @@ impl Answer {
         self.start + self.text.chars().count()
     }
 }
+
+/// `text` with each run of white space as one space, and none at its ends: what two contexts are compared
+/// by, so that a reformatted copy is known for one.
+pub(super) fn collapsed(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

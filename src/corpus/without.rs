@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::error::CorpusError;
-use super::qa::QaDataset;
+use super::qa::{QaDataset, collapsed};
 use super::squad;
 use crate::durable::{self, WriteError};
 
@@ -139,11 +139,6 @@ impl Known {
         self.texts.contains(&collapsed(&paragraph.context))
             || paragraph.qas.iter().any(|question| self.ids.contains(&question.id))
     }
-}
-
-/// `text` with each run of white space as one space, and none at its ends.
-fn collapsed(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 impl Articles {
