@@ -14,6 +14,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::ExperimentError;
 use super::keys;
+use crate::corpus::KeptQuestions;
 use crate::digest::Digest;
 use crate::random::Seed;
 
@@ -126,6 +127,8 @@ pub(super) struct TaskSection {
     #[serde(default)]
     pub context_languages: Vec<String>,
     pub n_concat: Option<NonZeroUsize>,
+    /// Which questions about joined contexts stay.
+    pub kept: Option<KeptQuestions>,
     pub published: Option<String>,
     #[serde(default)]
     pub finetune: toml::Table,

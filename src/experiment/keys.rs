@@ -74,6 +74,7 @@ fn experiment() -> Shape {
             "languages",
             "context_languages",
             "n_concat",
+            "kept",
             "published",
         ]
         .into_iter()

@@ -40,8 +40,7 @@ pub struct Cell {
     pub kind: Task,
     /// Its name among the published numbers.
     pub published_task: String,
-    /// What the questions were read from, as the experiment file names it: two cells with the same
-    /// `kind`, `evaluated_on` and languages have the same questions.
+    /// What the questions were read from, as the experiment file names it.
     pub evaluated_on: String,
     /// The language of the questions.
     pub language: String,

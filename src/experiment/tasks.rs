@@ -8,7 +8,7 @@ use super::file::{Evaluate, TaskSection};
 use super::plan::Cell;
 use super::stage::{Role, Work};
 use super::works::{Answering, Finetuning, Preparing, Scoring};
-use crate::corpus::{Reading, Task, tydiqa};
+use crate::corpus::{KeptQuestions, Reading, Task, tydiqa};
 use crate::model::Attention;
 use crate::qa::predict::PredictSettings;
 use crate::random::Seed;
@@ -53,6 +53,7 @@ impl<'a> Builder<'a> {
             return Ok(());
         }
         let kind = self.kind(&format!("tasks.{name}.kind"), &section.kind)?;
+        self.joins(name, kind)?;
         let evaluations = self.evaluations(name, kind)?;
         for model in &section.models {
             if !self.experiment.models.contains_key(model) {
@@ -62,6 +63,27 @@ impl<'a> Builder<'a> {
             self.case(Case { model, task: name, kind, seed }, &evaluations)?;
         }
         Ok(())
+    }
+
+    /// Refuses settings of joined contexts where neither evaluation nor training joins any.
+    fn joins(&self, name: &str, kind: Task) -> Result<(), ExperimentError> {
+        let section = &self.experiment.tasks[name];
+        let train_kind = section.train_kind.as_deref().and_then(|text| text.parse::<Task>().ok());
+        if kind.joins_contexts() || train_kind.is_some_and(Task::joins_contexts) {
+            return Ok(());
+        }
+        let given = [("n_concat", section.n_concat.is_some()), ("kept", section.kept.is_some())];
+        match given.into_iter().find(|(_, is_given)| *is_given) {
+            Some((key, _)) => {
+                let expected = "nothing, as only sq3 and xq3 join contexts";
+                Err(self.experiment.wrong(
+                    &format!("tasks.{name}.{key}"),
+                    expected,
+                    format!("a task of kind {kind}"),
+                ))
+            }
+            None => Ok(()),
+        }
     }
 
     fn case(&mut self, case: Case, evaluations: &[Evaluation]) -> Result<(), ExperimentError> {
@@ -268,8 +290,9 @@ fn reading(
     if matches!(task, Task::Mlqa | Task::TydiQa) {
         (reading.language, reading.context_language) = (language, context_language);
     }
-    if let (true, Some(n_concat)) = (task.joins_contexts(), section.n_concat) {
-        reading.n_concat = n_concat;
+    if task.joins_contexts() {
+        reading.n_concat = section.n_concat.unwrap_or(reading.n_concat);
+        reading.kept = section.kept.unwrap_or(reading.kept);
     }
     reading
 }
@@ -307,6 +330,9 @@ fn protocol_text(
     };
     if let (true, Some(n_concat)) = (kind.joins_contexts(), section.n_concat) {
         text.push_str(&format!(", {n_concat} joined"));
+    }
+    if let (true, Some(KeptQuestions::All)) = (kind.joins_contexts(), section.kept) {
+        text.push_str(", all questions");
     }
     if let Some(language) = &trained.train_language {
         text.push_str(&format!(", trained on {language}"));

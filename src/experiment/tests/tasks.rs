@@ -1,7 +1,9 @@
 //! What each kind of task becomes: files, readings, shared stages, cells.
 
+use std::num::NonZeroUsize;
+
 use super::*;
-use crate::corpus::Task;
+use crate::corpus::{KeptQuestions, Reading, Task};
 use crate::experiment::plan::Cell;
 use crate::experiment::stage::{Role, Work};
 use crate::model::Attention;
@@ -198,6 +200,38 @@ fn protocol_and_attention_are_settings_of_the_task() {
     assert_eq!((answering.settings.protocol, answering.questions.n_concat.get()), (Protocol::Sagen2021, 5));
     let error = refusal(&sq3.replace("dense", "dence"));
     assert!(error.contains("tasks.sq3.attention") && error.contains("dence"), "{error}");
+}
+
+#[test]
+fn joined_contexts_keep_the_first_question_about_each_or_all() {
+    let sq3 = r#"
+        [tasks.sq10]
+        kind = "sq3"
+        models = ["long"]
+        train_kind = "squad"
+        train = "squad-1.1/train"
+        evaluate = "squad-1.1/dev"
+        n_concat = 10
+        kept = "all"
+        max_length = 512
+    "#;
+    let plan = plan(sq3);
+    let cell = cells(&plan, "sq10")[0];
+    assert_eq!(cell.protocol, "standard 512/128, 10 joined, all questions");
+    let Work::Predict(answering) = &plan.stages[cell.predict].work else { panic!("no answers") };
+    let asked = Reading {
+        n_concat: NonZeroUsize::new(10).unwrap(),
+        kept: KeptQuestions::All,
+        ..Reading::of(Task::Sq3)
+    };
+    assert_eq!(answering.questions, asked);
+    let Work::Finetune(training) = &plan.stages[cell.finetune].work else { panic!("no training") };
+    assert_eq!(training.questions, Reading::of(Task::Squad));
+    assert!(refusal(&sq3.replace("all", "last")).contains("`last`"));
+    let error = refusal(&sq3.replace("\"sq3\"", "\"squad\""));
+    assert!(error.contains("`tasks.sq10.n_concat`: expected nothing, as only sq3 and xq3 join"), "{error}");
+    let error = refusal(&sq3.replace("\"sq3\"", "\"squad\"").replace("n_concat = 10", ""));
+    assert!(error.contains("tasks.sq10.kept") && error.contains("kind squad"), "{error}");
 }
 
 #[test]
