@@ -12,6 +12,7 @@ pub mod held_out;
 pub mod joined;
 pub mod miniature;
 pub mod mlqa;
+pub mod overlap;
 pub mod qa;
 pub mod reading;
 pub mod squad;

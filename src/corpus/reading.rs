@@ -66,6 +66,15 @@ impl Reading {
         Ok(())
     }
 
+    /// The reading that leaves the file's paragraphs as they are: the same one for all tasks that find the same
+    /// ones.
+    pub fn paragraphs(&self) -> Self {
+        match self.task {
+            Task::Squad | Task::Xquad | Task::Sq3 | Task::Xq3 => Self::of(Task::Squad),
+            Task::Mlqa | Task::TydiQa | Task::TriviaQa => self.clone(),
+        }
+    }
+
     /// Reads the questions of the file at `path`.
     ///
     /// # Errors
@@ -137,6 +146,15 @@ mod tests {
         assert_eq!(wrong_key(&Reading { language: said, ..Reading::of(Task::TydiQa) }), "language");
         let error = Reading::of(Task::TriviaQa).read(Path::new("qa.json")).unwrap_err();
         assert!(error.to_string().ends_with("found triviaqa"), "{error}");
+    }
+
+    #[test]
+    fn paragraphs_are_read_unjoined() {
+        let named = Some("de".to_owned());
+        let xq3 = Reading { language: named.clone(), ..Reading::of(Task::Xq3) };
+        assert_eq!(xq3.paragraphs(), Reading::of(Task::Squad));
+        let mlqa = Reading { language: named, ..Reading::of(Task::Mlqa) };
+        assert_eq!(mlqa.paragraphs(), mlqa);
     }
 
     #[test]

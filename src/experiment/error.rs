@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::stage::StageKey;
 use crate::causes;
+use crate::corpus::overlap::Overlap;
 use crate::durable::WriteError;
 use crate::interrupt::Interrupted;
 
@@ -84,6 +85,21 @@ pub enum ExperimentError {
         title: String,
         /// What the body said.
         source: StageFailure,
+    },
+    /// Questions of an evaluation are about paragraphs that stand in the training file.
+    #[error(
+        "{}: expected 0 paragraphs that are also in {}, found {} of {}, the first of them {:?}; \
+         a task whose files are meant to share some says `overlap = \"report\"`",
+        evaluation.display(), training.display(),
+        overlap.shared, overlap.evaluation, overlap.first.as_deref().unwrap_or_default()
+    )]
+    Overlap {
+        /// The file of the training questions.
+        training: PathBuf,
+        /// The file of the evaluation questions.
+        evaluation: PathBuf,
+        /// What they share.
+        overlap: Overlap,
     },
     #[allow(missing_docs)]
     #[error(transparent)]

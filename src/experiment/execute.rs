@@ -14,7 +14,7 @@ use super::run::{Execute, Place};
 use super::settings::{GenerateSettings, InitializeSettings, TokenizerSettings};
 use super::stage::{Copied, Fetched, Role, Stage, Work};
 use super::works::{Answering, Finetuning, Preparing};
-use super::{ExperimentError, StageFailure, data, score};
+use super::{ExperimentError, StageFailure, data, overlap, score};
 use crate::corpus::{Task, miniature};
 use crate::digest::Digest;
 use crate::durable::{self, WriteError};
@@ -67,6 +67,7 @@ impl Execute for Local {
                 let precision = settings.optimization.precision;
                 return self.measured(precision, place, || self.pretrain(settings, place));
             }
+            Work::Overlap(comparing) => return overlap::compare(comparing, place),
             Work::Prepare(preparing) => prepare(preparing, place)?,
             Work::Finetune(finetuning) => {
                 let precision = finetuning.settings.optimization.precision;

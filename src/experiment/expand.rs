@@ -1,6 +1,6 @@
 //! From an experiment file to a plan: models × tasks × languages × seeds as stages.
 //!
-//! Models come in the file's order; then one seed after the other, so that a whole first table is
+//! Data and their comparisons come first; then models in the file's order; then one seed after the other, so that a whole first table is
 //! there early.
 
 use std::collections::HashMap;
@@ -21,6 +21,7 @@ pub(super) fn expand(experiment: &Experiment, lock: &Lock) -> Result<Plan, Exper
         models: HashMap::new(),
         under_way: Vec::new(),
     };
+    builder.comparisons()?;
     for name in &experiment.model_order {
         builder.model(name)?;
     }
@@ -43,8 +44,8 @@ pub(super) struct Planned {
     longest: Option<usize>,
 }
 
-/// A plan in the making. How tasks are added is in `tasks.rs`, what names of files mean in
-/// `references.rs`.
+/// A plan in the making. How tasks are added is in `tasks.rs`, how their data are compared in
+/// `overlap.rs`, what names of files mean in `references.rs`.
 pub(super) struct Builder<'a> {
     pub(super) experiment: &'a Experiment,
     pub(super) lock: &'a Lock,

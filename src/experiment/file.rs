@@ -14,6 +14,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::ExperimentError;
 use super::keys;
+use super::works::OnOverlap;
 use crate::corpus::KeptQuestions;
 use crate::digest::Digest;
 use crate::random::Seed;
@@ -127,6 +128,8 @@ pub(super) struct TaskSection {
     #[serde(default)]
     pub context_languages: Vec<String>,
     pub n_concat: Option<NonZeroUsize>,
+    /// What follows if training and evaluation share paragraphs.
+    pub overlap: Option<OnOverlap>,
     /// Which questions about joined contexts stay.
     pub kept: Option<KeptQuestions>,
     pub published: Option<String>,

@@ -75,6 +75,7 @@ fn experiment() -> Shape {
             "context_languages",
             "n_concat",
             "kept",
+            "overlap",
             "published",
         ]
         .into_iter()

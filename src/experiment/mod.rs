@@ -11,6 +11,7 @@ mod keys;
 pub mod manifest;
 pub mod meter;
 pub mod outcome;
+mod overlap;
 pub mod plan;
 mod progress;
 pub mod provenance;

@@ -90,10 +90,18 @@ impl Plan {
         Ok(expand::expand(experiment, lock)?.with_downloads_first())
     }
 
-    /// The stages that an experiment is run for: its scores and its pretrained models.
+    /// The stages that an experiment is run for: its scores, its pretrained models, and that training and
+    /// evaluation are apart.
     pub fn targets(&self) -> impl Iterator<Item = usize> + '_ {
+        let compared = (0..self.stages.len()).filter(|&at| self.is_comparison(at));
         let pretrained = self.pretrainings.iter().map(|pretraining| pretraining.stage);
-        pretrained.chain(self.cells.iter().map(|cell| cell.score))
+        compared.chain(pretrained).chain(self.cells.iter().map(|cell| cell.score))
+    }
+
+    /// Whether the stage at that place compares training and evaluation. All of them stand before
+    /// everything that trains.
+    pub fn is_comparison(&self, at: usize) -> bool {
+        matches!(self.stages[at].work, Work::Overlap(_))
     }
 
     /// A missing file is best known before hours of work.

@@ -136,6 +136,11 @@ impl Display {
         self.say(|| warn!("left out, a stage before it failed: {} {}", stage.work.kind(), stage.title));
     }
 
+    /// A comparison of training and evaluation failed: the rest is not run.
+    pub fn refused(&self) {
+        self.say(|| error!("a comparison of training and evaluation failed: nothing is trained"));
+    }
+
     /// Another process has the stage.
     pub fn waiting(&self, stage: &Stage) {
         let (kind, key) = (stage.work.kind(), stage.key);

@@ -3,7 +3,8 @@
 //! Only what the results need is made: a finished score does not ask for the model it came from, so
 //! big folders may be removed from the store once their scores are there. A stage that fails leaves
 //! its error in the store, the stages behind it are left out, and all others still run: one seed
-//! that diverges does not cost the table.
+//! that diverges does not cost the table. Only where a comparison of training and evaluation fails
+//! is all the rest left out: the experiment is wrong, which is best known before hours of training.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -63,7 +64,8 @@ pub struct Outcome {
     pub found: usize,
     /// Stages that failed, by place in the plan, with what they said.
     pub failed: Vec<(usize, ExperimentError)>,
-    /// Stages left out because one before them failed.
+    /// Stages left out because one before them failed, or because training and evaluation are not
+    /// known to be apart.
     pub left_out: Vec<usize>,
 }
 
@@ -129,6 +131,12 @@ impl Runner<'_> {
         for (done, &at) in todo.missing.iter().enumerate() {
             self.interrupt.check()?;
             let stage = &plan.stages[at];
+            if !plan.is_comparison(at) && outcome.failed.iter().any(|(failed, _)| plan.is_comparison(*failed))
+            {
+                display.refused();
+                outcome.left_out.extend(&todo.missing[done..]);
+                break;
+            }
             if stage.inputs.iter().any(|input| lost.contains(&input.stage)) {
                 lost.insert(at);
                 outcome.left_out.push(at);

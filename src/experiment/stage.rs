@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::settings::{GenerateSettings, HeldOutSettings, InitializeSettings, TokenizerSettings};
 use super::source::KnownFile;
-use super::works::{Answering, Finetuning, Preparing, Scoring};
+use super::works::{Answering, Comparing, Finetuning, Preparing, Scoring};
 use crate::corpus::without::Expected;
 use crate::digest::{Digest, Hasher};
 use crate::model::convert::LongSettings;
@@ -58,6 +58,8 @@ pub enum Work {
     Blocks(BlocksSettings),
     /// Masked-language-model training.
     Pretrain(PretrainSettings),
+    /// Paragraphs of training and evaluation, which should not be the same ones.
+    Overlap(Comparing),
     /// TriviaQA's documents as tokens, for training.
     Prepare(Preparing),
     /// Question-answering training.
@@ -111,6 +113,7 @@ impl Work {
             Work::Convert(_) => "convert",
             Work::Blocks(_) => "blocks",
             Work::Pretrain(_) => "pretrain",
+            Work::Overlap(_) => "overlap",
             Work::Prepare(_) => "prepare",
             Work::Finetune(_) => "finetune",
             Work::Predict(_) => "predict",
@@ -123,7 +126,7 @@ impl Work {
         match self {
             Work::Fetch(_) | Work::Copy(_) | Work::Miniature(_) | Work::TrainTokenizer(_) => 1,
             Work::Initialize(_) | Work::Convert(_) | Work::Blocks(_) | Work::Prepare(_) => 1,
-            Work::Without(_) | Work::HeldOut(_) | Work::Score(_) => 1,
+            Work::Without(_) | Work::HeldOut(_) | Work::Score(_) | Work::Overlap(_) => 1,
             // 2: tokens laid end to end without padding, passes by tokens.
             Work::Pretrain(_) | Work::Finetune(_) | Work::Predict(_) => 2,
         }
@@ -143,6 +146,7 @@ impl Work {
             Work::Convert(settings) => serde_json::to_value(settings),
             Work::Blocks(settings) => serde_json::to_value(settings),
             Work::Pretrain(settings) => serde_json::to_value(settings),
+            Work::Overlap(comparing) => serde_json::to_value(comparing),
             Work::Prepare(settings) => serde_json::to_value(settings),
             Work::Finetune(settings) => serde_json::to_value(settings),
             Work::Predict(settings) => serde_json::to_value(settings),

@@ -16,11 +16,20 @@ use crate::text::{Protocol, Slices};
 use crate::train::settings::FinetuneSettings;
 
 /// The questions of one number of the table.
-struct Evaluation {
+pub(super) struct Evaluation {
     /// The file, as the experiment file names it.
-    file: String,
-    language: String,
-    context_language: Option<String>,
+    pub(super) file: String,
+    pub(super) language: String,
+    pub(super) context_language: Option<String>,
+}
+
+/// The questions that a task is trained on.
+pub(super) struct TrainingQuestions<'e> {
+    /// The file, as the experiment file names it.
+    pub(super) name: &'e str,
+    /// The stage that brings it, and its path there.
+    pub(super) source: (usize, Option<String>),
+    pub(super) reading: Reading,
 }
 
 /// What stands for the language of the questions, and of the contexts, in a pattern of file names.
@@ -124,12 +133,20 @@ impl<'a> Builder<'a> {
     }
 
     fn training(&self, case: Case<'a>) -> Result<Training<'a>, ExperimentError> {
+        let (task, kind) = self.trained_in(case.task, case.kind)?;
+        let settings = self.experiment.finetune_settings(task, kind, case.model, case.seed)?;
+        Ok(Training { task, kind, settings })
+    }
+
+    /// The task whose tables say how the models of the task `name` are trained, and what the training
+    /// questions are.
+    pub(super) fn trained_in(&self, name: &'a str, kind: Task) -> Result<(&'a str, Task), ExperimentError> {
         let experiment = self.experiment;
-        let own = &experiment.tasks[case.task];
+        let own = &experiment.tasks[name];
         let (task, kind) = match &own.trained_in {
-            None => (case.task, case.kind),
+            None => (name, kind),
             Some(other) => {
-                let key = format!("tasks.{}.trained_in", case.task);
+                let key = format!("tasks.{name}.trained_in");
                 let Some(section) = experiment.tasks.get(other) else {
                     return Err(self.no_such(&key, "task", other, &experiment.task_order));
                 };
@@ -149,34 +166,44 @@ impl<'a> Builder<'a> {
             Some(text) => self.kind(&format!("tasks.{task}.train_kind"), text)?,
             None => trained_as(kind),
         };
-        let settings = experiment.finetune_settings(task, kind, case.model, case.seed)?;
-        Ok(Training { task, kind, settings })
+        Ok((task, kind))
+    }
+
+    /// The training questions of `task`, which has a training of its own.
+    pub(super) fn training_questions(
+        &mut self,
+        task: &str,
+        kind: Task,
+    ) -> Result<TrainingQuestions<'a>, ExperimentError> {
+        let experiment = self.experiment;
+        let section = &experiment.tasks[task];
+        let key = format!("tasks.{task}.train");
+        let Some(name) = &section.train else {
+            return Err(experiment.wrong(&key, "a file of training questions", "nothing"));
+        };
+        let source = self.questions(&key, name, kind)?;
+        let reading = reading(section, kind, section.train_language.clone(), None);
+        Ok(TrainingQuestions { name, source, reading })
     }
 
     /// The stage that trains `model`.
     fn finetuning(&mut self, model: &str, training: &Training) -> Result<usize, ExperimentError> {
         let Training { task, kind, settings } = training;
-        let section = &self.experiment.tasks[*task];
         let planned = self.models[model];
-        let key = format!("tasks.{task}.train");
-        let Some(text) = &section.train else {
-            return Err(self.experiment.wrong(&key, "a file of training questions", "nothing"));
-        };
-        let file = self.questions(&key, text, *kind)?;
-        let train = self.input(Role::Train, file);
+        let TrainingQuestions { name, source, reading } = self.training_questions(task, *kind)?;
+        let train = self.input(Role::Train, source);
         let mut inputs = vec![self.input(Role::Model, (planned.weights, None)), train.clone()];
         if *kind == Task::TriviaQa {
             let preparing = Preparing::of(settings);
             let preparing = self.experiment.checked(&format!("tasks.{task}"), preparing)?;
-            let title = format!("{text}, sequences of up to {} tokens", settings.max_length);
+            let title = format!("{name}, sequences of up to {} tokens", settings.max_length);
             let sources = vec![self.input(Role::Tokenizer, (planned.tokenizer, None)), train];
             let examples = self.stage(title, Work::Prepare(preparing), sources);
             inputs.push(self.input(Role::Examples, (examples, None)));
         }
         let title = format!("{model} for {task}, seed {}", settings.optimization.seed.0);
-        let questions = reading(section, *kind, section.train_language.clone(), None);
-        let settings = settings.clone();
-        Ok(self.stage(title, Work::Finetune(Finetuning { settings, questions }), inputs))
+        let finetuning = Finetuning { settings: settings.clone(), questions: reading };
+        Ok(self.stage(title, Work::Finetune(finetuning), inputs))
     }
 
     /// The stages that answer and score one set of questions.
@@ -193,31 +220,26 @@ impl<'a> Builder<'a> {
         let Evaluation { language, context_language, .. } = evaluation;
         let section = &self.experiment.tasks[task];
         let asked = reading(section, kind, Some(language.clone()), context_language.clone());
-        // One file has the questions of all of TyDi QA's languages: they are answered once.
-        let all = match kind {
-            Task::TydiQa => Reading { language: None, ..asked.clone() },
-            _ => asked.clone(),
-        };
         let about = |language: &str| format!("{model} on {task}{language}, seed {}", seed.0);
         let shown = match context_language {
             Some(context) if context != language => format!(" ({language} about {context})"),
             _ => format!(" ({language})"),
         };
-        let answered = if kind == Task::TydiQa { about("") } else { about(&shown) };
+        let title = if kind == Task::TydiQa { about("") } else { about(&shown) };
         let inputs = vec![self.input(Role::Model, (finetune, None)), evaluate.clone()];
-        let answering = Answering { settings: predict.clone(), questions: all };
-        let answers = self.stage(answered, Work::Predict(answering), inputs);
+        let answering = Answering { settings: predict.clone(), questions: answered(&asked) };
+        let answers = self.stage(title, Work::Predict(answering), inputs);
         let inputs = vec![self.input(Role::Predictions, (answers, None)), evaluate];
         let scoring = Scoring { questions: asked, protocol: predict.protocol };
         Ok((answers, self.stage(about(&shown), Work::Score(scoring), inputs)))
     }
 
-    fn kind(&self, key: &str, text: &str) -> Result<Task, ExperimentError> {
+    pub(super) fn kind(&self, key: &str, text: &str) -> Result<Task, ExperimentError> {
         let expected = format!("one of {}", Task::ALL.map(Task::name).join(", "));
         text.parse().map_err(|_| self.experiment.wrong(key, &expected, format!("`{text}`")))
     }
 
-    fn questions(
+    pub(super) fn questions(
         &mut self,
         key: &str,
         text: &str,
@@ -229,7 +251,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn evaluations(&self, name: &str, kind: Task) -> Result<Vec<Evaluation>, ExperimentError> {
+    pub(super) fn evaluations(&self, name: &str, kind: Task) -> Result<Vec<Evaluation>, ExperimentError> {
         let section = &self.experiment.tasks[name];
         let wrong = |key: &str, expected: &str, found: String| {
             Err(self.experiment.wrong(&format!("tasks.{name}.{key}"), expected, found))
@@ -280,7 +302,7 @@ impl<'a> Builder<'a> {
 
 /// How a task's questions are read. What a file's questions are does not depend on the name of a language
 /// that it does not hold, and neither should a stage's key.
-fn reading(
+pub(super) fn reading(
     section: &TaskSection,
     task: Task,
     language: Option<String>,
@@ -295,6 +317,14 @@ fn reading(
         reading.kept = section.kept.unwrap_or(reading.kept);
     }
     reading
+}
+
+/// What is answered at once: one file has the questions of all of TyDi QA's languages.
+pub(super) fn answered(asked: &Reading) -> Reading {
+    match asked.task {
+        Task::TydiQa => Reading { language: None, ..asked.clone() },
+        _ => asked.clone(),
+    }
 }
 
 /// Each language of contexts, or none: that of the questions.

@@ -1,6 +1,6 @@
 //! What the stages of a task are told: settings, and how their questions are read.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::corpus::Reading;
 use crate::qa::predict::PredictSettings;
@@ -35,6 +35,28 @@ pub struct Scoring {
     pub questions: Reading,
     /// By which rules the questions were answered; the original work's have one scorer for all tasks.
     pub protocol: Protocol,
+}
+
+/// Holding the paragraphs of an evaluation against those of the training before it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Comparing {
+    /// How the training file is read.
+    pub train: Reading,
+    /// How the file of the evaluation is read.
+    pub evaluate: Reading,
+    /// What follows if they share some.
+    pub overlap: OnOverlap,
+}
+
+/// What follows if training and evaluation share paragraphs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnOverlap {
+    /// Nothing is trained.
+    #[default]
+    Refuse,
+    /// Their number is kept, and told in a warning.
+    Report,
 }
 
 /// TriviaQA's documents as training examples: the same for every seed and precision.

@@ -10,12 +10,13 @@ fn models_tasks_languages_and_seeds_become_stages_each_one_once() {
     let plan = Bench::new().plan(FILE);
     let names = names(&plan);
     assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
-    // Files: one checkpoint, two texts, three of questions. Then convert, two of blocks, pretrain;
-    // for each of two seeds three fine-tunings and four answers and scores.
-    assert_eq!(names.len(), 6 + 4 + 2 * (3 + 4 + 4));
-    assert_eq!(names[0], "fetch roberta");
+    // Files: three of questions, one checkpoint, two texts. Then two comparisons, convert, two of blocks,
+    // pretrain; for each of two seeds three fine-tunings and four answers and scores.
+    assert_eq!(names.len(), 6 + 2 + 4 + 2 * (3 + 4 + 4));
     assert!(names[..6].iter().all(|name| name.starts_with("fetch")));
-    assert_eq!(names[10], "finetune short for near, seed 1");
+    let compared = ["overlap squad/train and squad/dev", "overlap squad/train and xquad/de"];
+    assert_eq!(names[6..8].iter().collect::<BTreeSet<_>>(), compared.map(str::to_owned).iter().collect());
+    assert_eq!(names[12], "finetune short for near, seed 1");
     for (at, stage) in plan.stages.iter().enumerate() {
         for input in &stage.inputs {
             assert!(input.stage < at, "{} reads a later stage", names[at]);
@@ -102,7 +103,7 @@ fn a_change_in_the_lock_makes_what_is_behind_that_file_anew() {
     let plan = Plan::new(&bench.read(FILE).unwrap(), &changed).unwrap();
     let todo = Todo::of(&plan, &bench.store).unwrap();
     let kinds: Vec<_> = todo.missing.iter().map(|at| plan.stages[*at].work.kind()).collect();
-    assert_eq!(kinds, ["fetch", "predict", "score", "predict", "score"]);
+    assert_eq!(kinds, ["fetch", "overlap", "predict", "score", "predict", "score"]);
 }
 
 #[test]

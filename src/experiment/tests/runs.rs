@@ -53,6 +53,34 @@ fn a_stop_asked_for_before_the_first_stage_makes_nothing() {
     assert!(fake.made.into_inner().unwrap().is_empty());
 }
 
+#[test]
+fn nothing_is_trained_unless_every_comparison_succeeds() {
+    let bench = Bench::new();
+    let plan = bench.plan(FILE);
+    let refusing = Fake { fails: Some("overlap squad/train and xquad/de"), ..Fake::default() };
+    let outcome = bench.run(&plan, &refusing).unwrap();
+    let made = refusing.made.into_inner().unwrap();
+    assert_eq!(made.len(), 6 + 1, "data, and the other comparison: {made:?}");
+    assert!(made.iter().all(|name| name.starts_with("fetch") || name.starts_with("overlap")), "{made:?}");
+    assert_eq!((outcome.failed.len(), outcome.left_out.len()), (1, plan.stages.len() - 8));
+
+    // Scores from before are no way round it.
+    bench.made(FILE);
+    fs::remove_dir_all(bench.folder.path().join("store/overlap")).unwrap();
+    let refusing = Fake { fails: Some("overlap squad/train and xquad/de"), ..Fake::default() };
+    let outcome = bench.run(&plan, &refusing).unwrap();
+    assert_eq!((outcome.made, outcome.failed.len(), outcome.left_out.len()), (1, 1, 0));
+}
+
+#[test]
+fn data_that_cannot_be_had_cost_only_what_reads_them() {
+    let bench = Bench::new();
+    let failing = Fake { fails: Some("fetch xquad/de"), ..Fake::default() };
+    let outcome = bench.run(&bench.plan(FILE), &failing).unwrap();
+    // Its comparison; for each of two seeds an answer and a score.
+    assert_eq!((outcome.failed.len(), outcome.left_out.len()), (1, 1 + 2 * 2));
+}
+
 fn only_file(store: &Store, stage: &Stage, name: &str) -> PathBuf {
     let path = store.output(stage).join(name);
     assert!(path.is_file());

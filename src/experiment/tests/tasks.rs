@@ -6,6 +6,7 @@ use super::*;
 use crate::corpus::{KeptQuestions, Reading, Task};
 use crate::experiment::plan::Cell;
 use crate::experiment::stage::{Role, Work};
+use crate::experiment::works::{Comparing, OnOverlap};
 use crate::model::Attention;
 use crate::text::Protocol;
 
@@ -232,6 +233,63 @@ fn joined_contexts_keep_the_first_question_about_each_or_all() {
     assert!(error.contains("`tasks.sq10.n_concat`: expected nothing, as only sq3 and xq3 join"), "{error}");
     let error = refusal(&sq3.replace("\"sq3\"", "\"squad\"").replace("n_concat = 10", ""));
     assert!(error.contains("tasks.sq10.kept") && error.contains("kind squad"), "{error}");
+}
+
+#[test]
+fn every_pair_of_training_and_evaluation_files_is_compared_once() {
+    let tasks = r#"
+        [tasks.sq3]
+        kind = "sq3"
+        models = ["long"]
+        trained_in = "squad"
+        evaluate = "squad-1.1/dev"
+        [tasks.german]
+        kind = "xq3"
+        models = ["long"]
+        trained_in = "squad"
+        evaluate = "xquad/de"
+        overlap = "report"
+        [tasks.tydiqa]
+        kind = "tydiqa"
+        models = ["short"]
+        train = "tydiqa-goldp/train"
+        train_language = "en"
+        evaluate = "tydiqa-goldp/dev"
+        languages = ["en", "fi"]
+        [tasks.trivia]
+        kind = "triviaqa"
+        models = ["long"]
+        train = "triviaqa-rc/qa/wikipedia-train.json"
+        evaluate = "triviaqa-rc/qa/wikipedia-dev.json"
+    "#;
+    let plan = plan(tasks);
+    let squad = Reading::of(Task::Squad);
+    let all = Reading::of(Task::TydiQa);
+    let english = Reading { language: Some("en".to_owned()), ..all.clone() };
+    let compared: Vec<_> = plan
+        .stages
+        .iter()
+        .filter_map(|stage| match &stage.work {
+            Work::Overlap(comparing) => Some((stage.title.as_str(), comparing)),
+            _ => None,
+        })
+        .collect();
+    let comparing = |train: &Reading, evaluate: &Reading, overlap| {
+        let (train, evaluate) = (train.clone(), evaluate.clone());
+        Comparing { train, evaluate, overlap }
+    };
+    let expected = [
+        ("squad-1.1/train and squad-1.1/dev", &comparing(&squad, &squad, OnOverlap::Refuse)),
+        ("squad-1.1/train and xquad/de", &comparing(&squad, &squad, OnOverlap::Report)),
+        ("tydiqa-goldp/train and tydiqa-goldp/dev", &comparing(&english, &all, OnOverlap::Refuse)),
+    ];
+    assert_eq!(compared, expected);
+    let last = (0..plan.stages.len()).rfind(|&at| plan.is_comparison(at)).unwrap();
+    let trained = cells(&plan, "squad").iter().map(|cell| cell.finetune).min().unwrap();
+    assert!(last < trained);
+    let error = refusal(&tasks.replace("kind = \"triviaqa\"", "kind = \"triviaqa\"\noverlap = \"report\""));
+    assert!(error.contains("`tasks.trivia.overlap`: expected nothing"), "{error}");
+    assert!(refusal(&tasks.replace("\"report\"", "\"ignore\"")).contains("`ignore`"));
 }
 
 #[test]
