@@ -82,6 +82,41 @@ fn every_language_has_the_questions_and_windows_counted_elsewhere() {
 }
 
 #[test]
+fn training_on_squad_dev_and_asking_xquad_is_refused_for_all_its_paragraphs() {
+    let Some(mirror) = support::mirror() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let training = mirror.join("tydiqa-goldp/english-train.json");
+    let experiment = format!(
+        "name = \"x\"\nseeds = [1]\n[models.none]\ncheckpoint = \"./model\"\n\
+         [tasks.xquad]\nkind = \"xquad\"\nmodels = [\"none\"]\ntrain = \"squad-1.1/dev\"\nevaluate = \"xquad/en\"\n\
+         [tasks.tydiqa]\nkind = \"tydiqa\"\nmodels = [\"none\"]\ntrain = {training:?}\nevaluate = \"tydiqa-goldp/dev\"\n"
+    );
+    fs::write(place.path().join("x.toml"), experiment).unwrap();
+    fs::create_dir(place.path().join("model")).unwrap();
+    fs::write(place.path().join("model/config.json"), "{}").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_longqa"))
+        .args(["reproduce", "x.toml", "--offline", "--mirror"])
+        .arg(&mirror)
+        .current_dir(place.path())
+        .env("LONGQA_CACHE", place.path().join("cache"))
+        .output()
+        .unwrap();
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("(squad-1.1/dev and xquad/en)"), "{message}");
+    assert!(message.contains("xquad.en.json: expected 0 paragraphs that are also in"), "{message}");
+    assert!(message.contains("dev-v1.1.json, found 240 of 240"), "{message}");
+    assert!(!place.path().join("store/finetune").exists());
+
+    let apart = fs::read_dir(place.path().join("store/overlap")).unwrap().map(|entry| entry.unwrap().path());
+    let apart: Vec<_> =
+        apart.map(|stage| stage.join("output/overlap.json")).filter(|path| path.exists()).collect();
+    let counts: serde_json::Value = serde_json::from_slice(&fs::read(&apart[0]).unwrap()).unwrap();
+    let expected = serde_json::json!({"training": 3429, "evaluation": 4488, "shared": 0, "first": null});
+    assert_eq!((apart.len(), counts), (1, expected));
+}
+
+#[test]
 fn every_real_question_is_answered_scored_and_reported() {
     let Some(mirror) = support::mirror() else { return };
     let place = tempfile::tempdir().unwrap();

@@ -107,8 +107,8 @@ fn a_plan_is_printed_and_nothing_is_made() {
     let output = place.run(&["reproduce", "x.toml", "--plan"]);
     let (out, _) = texts(&output);
     assert!(output.status.success());
-    assert!(out.starts_with("experiment tiny: 32 stages, 32 to run, 0 done\n"), "{out}");
-    assert_eq!(lines_with(&out, "to run").len(), 32);
+    assert!(out.starts_with("experiment tiny: 35 stages, 35 to run, 0 done\n"), "{out}");
+    assert_eq!(lines_with(&out, "to run").len(), 35);
     assert_eq!(fs::read_dir(place.0.path()).unwrap().count(), 1, "the experiment file alone");
 }
 
@@ -116,9 +116,9 @@ fn a_plan_is_printed_and_nothing_is_made() {
 fn the_experiments_of_this_repository_can_be_planned_offline() {
     let place = Place::new(TINY);
     for (name, stages) in [
-        ("demo", "experiment demo: 86 stages"),
+        ("demo", "experiment demo: 98 stages"),
         ("quick", "experiment quick: "),
-        ("thesis", "experiment thesis: 4576 stages, 4576 to run"),
+        ("thesis", "experiment thesis: 4647 stages, 4647 to run"),
     ] {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments").join(format!("{name}.toml"));
         let output = place.run(&["reproduce", file.to_str().unwrap(), "--plan", "--offline"]);
@@ -138,10 +138,10 @@ fn a_run_ends_in_tables_and_running_again_does_nothing() {
     let manifest = fs::read_to_string(WHOLE.path("results/tiny/manifest.json")).unwrap();
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
     assert_eq!(manifest["experiment_file"]["text"], TINY);
-    assert_eq!(manifest["stages"].as_array().unwrap().len(), 32);
-    assert!(manifest["stages"][5]["stage"]["measures"]["tokens_per_second"].is_number());
+    assert_eq!(manifest["stages"].as_array().unwrap().len(), 35);
+    assert!(manifest["stages"][8]["stage"]["measures"]["tokens_per_second"].is_number());
     // The CPU, which these tests run on, has no flash kernel.
-    assert_eq!(manifest["stages"][5]["stage"]["measures"]["attention"], "blocks");
+    assert_eq!(manifest["stages"][8]["stage"]["measures"]["attention"], "blocks");
 
     let before = WHOLE.stages();
     let (out, err) = WHOLE.reproduce();
@@ -150,7 +150,7 @@ fn a_run_ends_in_tables_and_running_again_does_nothing() {
     assert!(out.ends_with("results/tiny/report.html\n"), "{out}");
     assert_eq!((WHOLE.stages(), WHOLE.tables()), (before, tables));
     let (out, _) = texts(&WHOLE.run(&["status", "x.toml", "--verify"]));
-    assert!(out.ends_with("32 stages: 32 done\n"), "{out}");
+    assert!(out.ends_with("35 stages: 35 done\n"), "{out}");
 }
 
 #[test]
@@ -252,13 +252,48 @@ fn a_stage_that_fails_is_reported_and_the_others_are_tabled() {
     let output = place.run(&["reproduce", "x.toml"]);
     let (out, err) = texts(&output);
     assert_eq!(output.status.code(), Some(1), "{err}");
-    assert!(err.contains("2 of 32 stages failed and 8 behind them were left out"), "{err}");
+    assert!(err.contains("2 of 35 stages failed and 8 behind them were left out"), "{err}");
     let far = out.lines().find(|line| line.starts_with("far ")).unwrap();
     let far: Vec<_> = far.split_whitespace().collect();
     assert_eq!(far, ["far", "en", "long", "standard", "128/64", "0"], "a cell that was not run is empty");
     let (status, _) = texts(&place.run(&["status", "x.toml"]));
-    assert!(status.ends_with("32 stages: 22 done, 2 failed, 8 missing\n"), "{status}");
+    assert!(status.ends_with("35 stages: 25 done, 2 failed, 8 missing\n"), "{status}");
     assert!(status.contains("failed.json"), "{status}");
+}
+
+#[test]
+fn training_on_paragraphs_of_the_evaluation_is_refused_before_anything_is_trained_unless_it_is_meant() {
+    let (alone, _) = TINY.split_once("[tasks.far]").unwrap();
+    let alone =
+        alone.replace("seeds = [1, 2]", "seeds = [1]").replace("[\"short\", \"long\"]", "[\"short\"]");
+    let overlapping = alone.replace("miniature/train-v1.1.json", "miniature/dev-v1.1.json");
+    let place = Place::new(&overlapping);
+    let output = place.run(&["reproduce", "x.toml"]);
+    let (_, err) = texts(&output);
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    for part in [
+        "overlap",
+        "(miniature/dev-v1.1.json and miniature/dev-v1.1.json)",
+        "expected 0 paragraphs that are also in store/miniature/",
+        "found 3 of 3, the first of them \"",
+        "overlap = \"report\"",
+        "1 of 14 stages failed and 12 behind them were left out",
+    ] {
+        assert!(err.contains(part), "{part}: {err}");
+    }
+    let mut made: Vec<_> =
+        place.stages().keys().map(|stage| stage.split('/').nth(1).unwrap().to_owned()).collect();
+    made.dedup();
+    assert_eq!(made, ["miniature"]);
+
+    place.edit(&overlapping.replace("[tasks.near]", "[tasks.near]\noverlap = \"report\""));
+    let (_, err) = place.reproduce();
+    assert!(err.contains("WARN") && err.contains("found 3 of 3"), "{err}");
+    let manifest = fs::read_to_string(place.path("results/tiny/manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    let counts = &manifest["stages"][1]["stage"]["measures"];
+    assert_eq!(counts["training_paragraphs"], 3);
+    assert_eq!((&counts["evaluation_paragraphs"], &counts["shared_paragraphs"]), (&3.into(), &3.into()));
 }
 
 #[test]
@@ -275,5 +310,5 @@ fn a_flipped_byte_is_found() {
     fs::write(&score, bytes).unwrap();
     let output = place.run(&["status", "x.toml", "--verify"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(texts(&output).0.contains("31 done, 1 damaged"), "{:?}", texts(&output));
+    assert!(texts(&output).0.contains("34 done, 1 damaged"), "{:?}", texts(&output));
 }
