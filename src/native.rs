@@ -1,6 +1,6 @@
 //! Everything `unsafe`, behind safe functions; each block says why it is sound.
 //!
-//! Six things need it: memory maps, the C library's allocator, ending the process at once, an environment
+//! Six things need it: memory maps, the allocator's settings, ending the process at once, an environment
 //! variable for cuBLAS, the GPU driver, and the libtorch calls that `tch` lacks (`csrc/`).
 
 #![allow(unsafe_code)]
@@ -36,22 +36,12 @@ pub fn exit_now(code: i32) -> ! {
     unsafe { _exit(code) }
 }
 
-/// Lets the C library keep freed memory instead of giving it back to the system. A training step
-/// frees and asks for the same large tensors again and again; mapping them anew each time takes
-/// time. (With glibc's environment variables of the same meaning a step was 15 to 30 % faster on one
-/// thread; these calls have not been compared with and without.) Call it before other threads start.
-pub fn keep_freed_memory() {
-    const M_TRIM_THRESHOLD: i32 = -1;
-    const M_TOP_PAD: i32 = -2;
-    const M_MMAP_MAX: i32 = -4;
-    const M_ARENA_MAX: i32 = -8;
-    for (parameter, value) in
-        [(M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, -1), (M_TOP_PAD, 64 << 20), (M_ARENA_MAX, 1)]
-    {
-        // SAFETY: `mallopt` takes any two numbers and refuses what it does not know.
-        let _refused_or_not = unsafe { mallopt(parameter, value) };
-    }
-}
+/// How the program's allocator, jemalloc, keeps freed memory. A training step frees and asks for large tensors
+/// again and again, and mapping them anew each time takes time: pages are given back after half a minute
+/// without use, and the largest blocks are kept as the others are.
+// SAFETY: jemalloc reads a text that ends in a zero through a pointer of this name, and never writes it.
+#[unsafe(export_name = "malloc_conf")]
+pub static ALLOCATOR_SETTINGS: &[u8; 61] = b"oversize_threshold:0,dirty_decay_ms:30000,muzzy_decay_ms:-1\0\0";
 
 /// Has cuBLAS give the same sums each time, unless the user has set up its workspace otherwise. It
 /// reads the environment when CUDA starts. Call it before other threads start.
@@ -467,7 +457,6 @@ struct RawGpu {
 
 unsafe extern "C" {
     fn _exit(code: i32) -> !;
-    fn mallopt(parameter: i32, value: i32) -> i32;
     fn longqa_free(message: *mut c_char);
     fn longqa_driver_cuda(version: *mut i32) -> *mut c_char;
     fn longqa_runtime_cuda() -> i32;

@@ -103,7 +103,6 @@ struct Context {
 
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
-    native::keep_freed_memory();
     native::ask_for_deterministic_cublas();
     let cli = Cli::parse();
     start_log(&cli);
