@@ -89,7 +89,7 @@ pub enum ExperimentError {
     /// Questions of an evaluation are about paragraphs that stand in the training file.
     #[error(
         "{}: expected 0 paragraphs that are also in {}, found {} of {}, the first of them {:?}; \
-         a task whose files are meant to share some says `overlap = \"report\"`",
+         take them out (a [data.NAME] of questions `without` others), or let the task say `overlap = \"report\"`",
         evaluation.display(), training.display(),
         overlap.shared, overlap.evaluation, overlap.first.as_deref().unwrap_or_default()
     )]

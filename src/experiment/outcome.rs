@@ -7,13 +7,11 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::corpus::overlap::Overlap;
 use crate::durable::{self, WriteError};
 
 const SCORES: &str = "scores.json";
 const QUESTIONS: &str = "questions.csv";
 const PRETRAINING: &str = "pretraining.json";
-const OVERLAP: &str = "overlap.json";
 
 /// The scores of one set of predictions, in percent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -110,11 +108,6 @@ pub fn write_pretraining(folder: &Path, outcome: &PretrainOutcome) -> Result<(),
 /// The evaluations in the output folder of a pretrain stage.
 pub fn read_pretraining(folder: &Path) -> io::Result<PretrainOutcome> {
     read_json(&folder.join(PRETRAINING))
-}
-
-/// Writes what a comparison leaves into its output folder.
-pub fn write_overlap(folder: &Path, overlap: &Overlap) -> Result<(), WriteError> {
-    write_json(&folder.join(OVERLAP), overlap)
 }
 
 pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), WriteError> {

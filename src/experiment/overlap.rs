@@ -17,6 +17,9 @@ use super::{ExperimentError, StageFailure, outcome};
 use crate::corpus::Task;
 use crate::corpus::overlap::Overlap;
 
+/// What a comparison leaves.
+const OVERLAP: &str = "overlap.json";
+
 /// A stage before it has its place in the plan.
 struct Comparison {
     title: String,
@@ -86,7 +89,7 @@ pub(super) fn compare(comparing: &Comparing, place: &Place) -> Result<Measures, 
             OnOverlap::Report => warn!("{found}"),
         }
     }
-    outcome::write_overlap(place.output, &overlap)?;
+    outcome::write_json(&place.output.join(OVERLAP), &overlap)?;
     Ok(Measures::from([
         ("training_paragraphs".into(), overlap.training.into()),
         ("evaluation_paragraphs".into(), overlap.evaluation.into()),
