@@ -5,6 +5,7 @@
 //! [`MaskedLm`] and [`QuestionAnswering`] are the encoder with a head; both are given a [`Batch`].
 //! Names and layout of weights and of `config.json` are those of Hugging Face transformers.
 
+mod arguments;
 pub mod attention;
 mod batch;
 pub mod config;
@@ -28,6 +29,7 @@ mod testing;
 pub(crate) mod vocabulary_loss;
 pub mod weights;
 
+pub use arguments::{Argument, IGNORED_LABEL};
 pub(crate) use batch::upload;
 pub use batch::{Batch, MaskedPositions, Row, Sequence};
 pub use config::{Architecture, Config};

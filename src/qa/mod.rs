@@ -3,7 +3,8 @@
 //! Scores of starts and ends come in, one pair of slices per window ([`decode`], or
 //! [`independent`] as in the original work); answers go out as
 //! files in the official layout ([`predictions`]) and as the official numbers ([`metrics`]), beside what
-//! guessing would give ([`chance`]). A single question is answered by [`ask`].
+//! guessing would give ([`chance`]). A single question is answered by [`ask`]; another program answers from the
+//! same windows by [`hand_out`].
 
 mod answers;
 pub mod ask;
@@ -12,6 +13,7 @@ mod characters;
 pub mod decode;
 pub mod documents;
 mod error;
+pub mod hand_out;
 pub mod independent;
 pub mod metrics;
 pub mod predict;

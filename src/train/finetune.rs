@@ -6,6 +6,7 @@ use serde::Serialize;
 use tch::Device;
 
 use super::documents::{DocumentObjective, DocumentSteps};
+use super::hand_out::{self, HandedOut, MODEL_FOLDER};
 use super::run::{self, Plan, Session};
 use super::settings::FinetuneSettings;
 use super::spans::{SpanExample, SpanObjective, SpanSteps};
@@ -13,7 +14,7 @@ use super::{TrainError, identity};
 use crate::corpus::{QaDataset, Reading};
 use crate::digest::Digest;
 use crate::model::{Head, QuestionAnswering};
-use crate::text::{Case, Protocol, Tokenizer, examples, truncated, windows};
+use crate::text::{Case, Protocol, Tokenizer, Truncated, Window, examples, truncated, windows};
 
 /// What fine-tuning reads.
 pub struct FinetuneInputs<'a> {
@@ -59,26 +60,8 @@ pub fn run(
     session: &mut Session,
 ) -> Result<(), TrainError> {
     let (tokenizer, model) = open(inputs.model, settings, device)?;
-    // Without any answer a model would be taught that there never is one.
-    if inputs.train.questions.iter().all(|question| question.answers.is_empty()) {
-        return Err(nothing_to_learn(inputs, "question with an answer"));
-    }
-    let (windows, truncated);
-    let examples: Vec<SpanExample> = match settings.protocol {
-        Protocol::Standard => {
-            windows = windows::of_dataset(inputs.train, &tokenizer, &settings.windows())?;
-            windows.iter().map(SpanExample::of_window).collect()
-        }
-        Protocol::Sagen2021 => {
-            truncated = truncated::of_dataset(inputs.train, &tokenizer, settings.max_length)?;
-            report_left_out(inputs, &truncated.left_out, work)?;
-            truncated.sequences.iter().map(SpanExample::of_truncated).collect()
-        }
-    };
-    if examples.is_empty() {
-        return Err(nothing_to_learn(inputs, "question whose answer is in its tokens"));
-    }
-    let mut steps = SpanSteps::new(examples, model.config(), tokenizer.special(), settings);
+    let sequences = Sequences::of(inputs, settings, &tokenizer, work)?;
+    let mut steps = SpanSteps::new(sequences.examples(), model.config(), tokenizer.special(), settings);
     let told = Told { settings, questions: inputs.questions };
     let identity = identity::of_run("finetune", &told, &[inputs.model, inputs.train_file])?;
     let plan = plan(settings, steps.max_steps(), identity);
@@ -87,6 +70,28 @@ pub fn run(
 
     objective.model.save(output)?;
     Ok(tokenizer.save_to(output, settings.max_length)?)
+}
+
+/// Writes what [`run()`] begins with and learns from in its first `steps` steps into the folder `output`: see
+/// [`hand_out`]. The loss of a step is the mean over its labels, starts and ends together, and padding is no
+/// place for an answer.
+pub fn hand_out(
+    inputs: &FinetuneInputs,
+    settings: &FinetuneSettings,
+    steps: u64,
+    output: &Path,
+) -> Result<HandedOut, TrainError> {
+    let (tokenizer, model) = open(inputs.model, settings, Device::Cpu)?;
+    let folder = output.join(MODEL_FOLDER);
+    model.save(&folder)?;
+    tokenizer.save_to(&folder, settings.max_length)?;
+    let sequences = Sequences::of(inputs, settings, &tokenizer, output)?;
+    let examples = sequences.examples();
+    let handed_out =
+        HandedOut { sequences: examples.len(), sequences_per_step: settings.optimization.batch_size() };
+    let mut data = SpanSteps::new(examples, model.config(), tokenizer.special(), settings);
+    hand_out::write_batches((0..steps).map(|step| data.at(step)), model.config().pad_token_id, output)?;
+    Ok(handed_out)
 }
 
 /// As [`run()`], on TriviaQA's documents; `watch` is told how far the making of training examples is.
@@ -140,6 +145,47 @@ fn open(
     tokenizer.check_vocabulary_size(model.config().vocab_size as usize, folder)?;
     model.config().check_length(settings.max_length)?;
     Ok((tokenizer, model))
+}
+
+/// The sequences of a training file, as the protocol lays them out; at least one.
+enum Sequences {
+    Windows(Vec<Window>),
+    Truncated(Vec<Truncated>),
+}
+
+impl Sequences {
+    fn of(
+        inputs: &FinetuneInputs,
+        settings: &FinetuneSettings,
+        tokenizer: &Tokenizer,
+        work: &Path,
+    ) -> Result<Self, TrainError> {
+        // Without any answer a model would be taught that there never is one.
+        if inputs.train.questions.iter().all(|question| question.answers.is_empty()) {
+            return Err(nothing_to_learn(inputs, "question with an answer"));
+        }
+        let sequences = match settings.protocol {
+            Protocol::Standard => {
+                Self::Windows(windows::of_dataset(inputs.train, tokenizer, &settings.windows())?)
+            }
+            Protocol::Sagen2021 => {
+                let truncated = truncated::of_dataset(inputs.train, tokenizer, settings.max_length)?;
+                report_left_out(inputs, &truncated.left_out, work)?;
+                Self::Truncated(truncated.sequences)
+            }
+        };
+        if sequences.examples().is_empty() {
+            return Err(nothing_to_learn(inputs, "question whose answer is in its tokens"));
+        }
+        Ok(sequences)
+    }
+
+    fn examples(&self) -> Vec<SpanExample<'_>> {
+        match self {
+            Self::Windows(windows) => windows.iter().map(SpanExample::of_window).collect(),
+            Self::Truncated(sequences) => sequences.iter().map(SpanExample::of_truncated).collect(),
+        }
+    }
 }
 
 fn plan(settings: &FinetuneSettings, max_steps: u64, identity: Digest) -> Plan {

@@ -5,11 +5,12 @@ use std::f64::consts::LN_2;
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::TrainError;
+use super::hand_out::Arguments;
 use super::order::Order;
 use super::run::{Backward, Objective, Step};
 use super::settings::PretrainSettings;
 use crate::interrupt::Interrupt;
-use crate::model::{Batch, MaskedLm, MaskedPositions, Mode, Parameters, Positions, Sequence};
+use crate::model::{Argument, Batch, MaskedLm, MaskedPositions, Mode, Parameters, Positions, Sequence};
 use crate::text::{BlockFile, MaskedBlock, MaskingVocabulary, masking};
 
 /// Masked blocks of one forward pass, on the host.
@@ -45,6 +46,15 @@ impl MlmMicroBatch {
 
     fn to_device(&self, device: Device) -> Result<Self, TchError> {
         Ok(Self { batch: self.batch.to_device(device)?, masked: self.masked.to_device(device)? })
+    }
+}
+
+impl Arguments for MlmMicroBatch {
+    /// As `…ForMaskedLM` takes them.
+    fn arguments(&self, padding_id: i64) -> Result<Vec<Argument>, TrainError> {
+        let mut arguments = self.batch.arguments(padding_id)?;
+        arguments.push(self.batch.masked_labels(&self.masked)?);
+        Ok(arguments)
     }
 }
 

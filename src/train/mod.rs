@@ -5,6 +5,7 @@ pub mod documents;
 mod error;
 pub mod events;
 pub mod finetune;
+pub mod hand_out;
 mod identity;
 mod journal;
 mod log;

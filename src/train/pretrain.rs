@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::hand_out::{self, HandedOut, MODEL_FOLDER};
 use super::micro_batch::{self, MicroBatch};
 use super::mlm::{MlmObjective, MlmSteps};
 use super::run::{self, Plan, Session};
@@ -36,16 +37,9 @@ pub fn run(
     session: &mut Session,
 ) -> Result<(), TrainError> {
     settings.validate()?;
-    check_blocks(inputs, settings)?;
-    let tokenizer = Tokenizer::from_folder(inputs.model)?;
+    check_length(inputs.evaluation, settings)?;
+    let (tokenizer, model) = open(inputs.model, inputs.train, settings, device)?;
     let vocabulary = MaskingVocabulary::from(&tokenizer);
-    settings.optimization.precision.settle_tf32()?;
-    let model = MaskedLm::load_or_draw_head(inputs.model, settings.optimization.seed, device)?
-        .with_precision(settings.optimization.precision)
-        .with_activations(settings.optimization.activations());
-    tokenizer.check_vocabulary_size(model.config().vocab_size as usize, inputs.model)?;
-    model.config().check_length(settings.model_max_length)?;
-
     let positions = model.config().positions();
     let objective = MlmObjective::new(model, inputs.evaluation, &vocabulary, settings)?;
     let settings = &match settings.micro_batch {
@@ -82,21 +76,57 @@ pub fn run(
     Ok(tokenizer.save_to(output, settings.model_max_length)?)
 }
 
-fn check_blocks(inputs: &PretrainInputs, settings: &PretrainSettings) -> Result<(), TrainError> {
-    for blocks in [inputs.train, inputs.evaluation] {
-        if blocks.block_length() != settings.model_max_length {
-            return Err(TrainError::Setting {
-                key: "model_max_length",
-                expected: format!("{}, as in {}", blocks.block_length(), blocks.path().display()),
-                found: settings.model_max_length.to_string(),
-            });
-        }
-    }
-    if inputs.train.is_empty() {
+/// Writes what [`run()`] begins with and learns from in its first `steps` steps into the folder `output`: see
+/// [`hand_out`]. The loss of a step is the mean over its masked tokens.
+pub fn hand_out(
+    model: &Path,
+    train: &BlockFile,
+    settings: &PretrainSettings,
+    steps: u64,
+    output: &Path,
+) -> Result<HandedOut, TrainError> {
+    settings.validate()?;
+    let (tokenizer, model) = open(model, train, settings, Device::Cpu)?;
+    let folder = output.join(MODEL_FOLDER);
+    model.save(&folder)?;
+    tokenizer.save_to(&folder, settings.model_max_length)?;
+    let vocabulary = MaskingVocabulary::from(&tokenizer);
+    let mut data = MlmSteps::new(train, vocabulary, model.config().positions(), settings);
+    hand_out::write_batches((0..steps).map(|step| data.at(step)), model.config().pad_token_id, output)?;
+    Ok(HandedOut { sequences: train.len(), sequences_per_step: settings.optimization.batch_size() })
+}
+
+/// The model to begin with and its tokenizer, which fit each other, the settings and the blocks.
+fn open(
+    folder: &Path,
+    train: &BlockFile,
+    settings: &PretrainSettings,
+    device: Device,
+) -> Result<(Tokenizer, MaskedLm), TrainError> {
+    check_length(train, settings)?;
+    if train.is_empty() {
         return Err(TrainError::Empty {
-            what: inputs.train.path().display().to_string(),
+            what: train.path().display().to_string(),
             unit: "block of model_max_length tokens",
         });
     }
-    Ok(())
+    let tokenizer = Tokenizer::from_folder(folder)?;
+    settings.optimization.precision.settle_tf32()?;
+    let model = MaskedLm::load_or_draw_head(folder, settings.optimization.seed, device)?
+        .with_precision(settings.optimization.precision)
+        .with_activations(settings.optimization.activations());
+    tokenizer.check_vocabulary_size(model.config().vocab_size as usize, folder)?;
+    model.config().check_length(settings.model_max_length)?;
+    Ok((tokenizer, model))
+}
+
+fn check_length(blocks: &BlockFile, settings: &PretrainSettings) -> Result<(), TrainError> {
+    if blocks.block_length() == settings.model_max_length {
+        return Ok(());
+    }
+    Err(TrainError::Setting {
+        key: "model_max_length",
+        expected: format!("{}, as in {}", blocks.block_length(), blocks.path().display()),
+        found: settings.model_max_length.to_string(),
+    })
 }

@@ -8,16 +8,16 @@
 use tch::{TchError, Tensor};
 
 use super::TrainError;
+use super::hand_out::Arguments;
 use super::order::Batches;
 use super::run::{Backward, Objective, Step};
 use super::settings::FinetuneSettings;
 use crate::interrupt::Interrupt;
-use crate::model::{Batch, Config, Parameters, Positions, QuestionAnswering, QuestionInput, upload};
+use crate::model::{
+    Argument, Batch, Config, IGNORED_LABEL, Parameters, Positions, QuestionAnswering, QuestionInput, upload,
+};
 use crate::text::passes::passes;
 use crate::text::{SpecialTokens, TokenId, Truncated, Window};
-
-/// A label that nothing is learned from; cross-entropy's own name for it.
-const IGNORED: i64 = -100;
 
 /// A sequence and where the answer is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +36,16 @@ pub struct SpanMicroBatch {
     starts: Tensor,
     /// `[rows]`, i64.
     ends: Tensor,
+}
+
+impl Arguments for SpanMicroBatch {
+    /// As `…ForQuestionAnswering` takes them, the labels `[rows]`.
+    fn arguments(&self, padding_id: i64) -> Result<Vec<Argument>, TrainError> {
+        let mut arguments = self.batch.arguments(padding_id)?;
+        arguments.push(("start_positions", self.starts.shallow_clone()));
+        arguments.push(("end_positions", self.ends.shallow_clone()));
+        Ok(arguments)
+    }
 }
 
 /// Sequences for fine-tuning, at which step.
@@ -117,7 +127,8 @@ impl<'a> SpanSteps<'a> {
         let row = |example: &SpanExample| self.input.row(example.input_ids, example.question_end);
         let rows: Vec<_> = examples.iter().map(row).collect();
         let labels = |of: fn(&SpanExample) -> Option<usize>| {
-            let labels = examples.iter().map(|example| of(example).map_or(IGNORED, |label| label as i64));
+            let labels =
+                examples.iter().map(|example| of(example).map_or(IGNORED_LABEL, |label| label as i64));
             Tensor::f_from_slice(&labels.collect::<Vec<_>>())
         };
         Ok(SpanMicroBatch {
@@ -159,9 +170,9 @@ impl Objective for SpanObjective {
 }
 
 /// `logits`: `[rows, length]` f32, minus infinity where a row has ended; `labels`: `[rows]` positions or
-/// [`IGNORED`].
+/// [`IGNORED_LABEL`].
 fn cross_entropy_sum(logits: &Tensor, labels: &Tensor) -> Result<Tensor, TchError> {
-    logits.f_cross_entropy_loss(labels, None::<&Tensor>, tch::Reduction::Sum, IGNORED, 0.0)
+    logits.f_cross_entropy_loss(labels, None::<&Tensor>, tch::Reduction::Sum, IGNORED_LABEL, 0.0)
 }
 
 #[cfg(test)]
@@ -204,8 +215,8 @@ mod tests {
         assert_eq!((step.terms, step.tokens), (3, 6 + 7 + 8 + 9));
         let [batch] = &step.micro_batches[..] else { panic!("one pass") };
         let labels = |tensor: &Tensor| Vec::<i64>::try_from(tensor).unwrap();
-        assert_eq!(labels(&batch.starts), [3, 4, IGNORED, IGNORED]);
-        assert_eq!(labels(&batch.ends), [5, IGNORED, IGNORED, IGNORED]);
+        assert_eq!(labels(&batch.starts), [3, 4, IGNORED_LABEL, IGNORED_LABEL]);
+        assert_eq!(labels(&batch.ends), [5, IGNORED_LABEL, IGNORED_LABEL, IGNORED_LABEL]);
     }
 
     #[test]
@@ -228,8 +239,8 @@ mod tests {
             cross_entropy_sum(&logits, &Tensor::from_slice(labels)).unwrap().double_value(&[])
         };
         let right = (1.0 + (-1.0f64).exp()).ln();
-        assert!((loss(&[1, IGNORED]) - right).abs() < 1e-6);
+        assert!((loss(&[1, IGNORED_LABEL]) - right).abs() < 1e-6);
         assert!((loss(&[1, 1]) - 2.0 * right).abs() < 1e-6);
-        assert_eq!(loss(&[IGNORED, IGNORED]), 0.0);
+        assert_eq!(loss(&[IGNORED_LABEL, IGNORED_LABEL]), 0.0);
     }
 }

@@ -1,5 +1,7 @@
-//! `longqa bench`: whether this machine computes what it should, and how fast it trains and reads text.
+//! `longqa bench`: whether this machine computes what it should, and how fast it trains and reads text; and
+//! the data of a run for programs that are held against it.
 
+mod batches;
 mod ceiling;
 mod parity;
 mod profile;
@@ -18,6 +20,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Subject {
+    Batches(batches::Batches),
     Parity(parity::Parity),
     Tokenize(tokenize::Tokenize),
     TrainStep(train_step::TrainStep),
@@ -28,7 +31,7 @@ impl Args {
     pub fn needs_device(&self) -> bool {
         match self.subject {
             Subject::Parity(_) | Subject::TrainStep(_) => true,
-            Subject::Tokenize(_) => false,
+            Subject::Batches(_) | Subject::Tokenize(_) => false,
         }
     }
 }
@@ -36,6 +39,7 @@ impl Args {
 /// Runs the bench that is asked for.
 pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     match args.subject {
+        Subject::Batches(batches) => batches.run(context),
         Subject::Parity(check) => check.run(context),
         Subject::Tokenize(bench) => bench.run(context),
         Subject::TrainStep(bench) => bench.run(context),
