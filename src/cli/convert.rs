@@ -13,8 +13,8 @@ use crate::model::convert::{LongSettings, to_longformer};
   longqa convert --from roberta-base --to long/roberta-base-4096   # a name in the lock: fetched
   longqa convert --from models/small --max-position 512 --attention-window 64 --to models/small-long
 
-The result opens in transformers' LongformerForMaskedLM. An encoder without a head gets a fresh one. Position rows are repeated, so the model
-should be pretrained on before it is used (longqa pretrain).")]
+The result opens in transformers' LongformerForMaskedLM. An encoder without a head gets a fresh one.
+Position rows are repeated, so the model should be pretrained on before it is used (longqa pretrain).")]
 pub struct Args {
     /// Model folder (config.json, weights, tokenizer), or the name of a checkpoint in the lock file
     #[arg(long, value_name = "DIR_OR_NAME")]

@@ -41,8 +41,9 @@ pub fn stages(experiment: &Experiment, plan: &Plan, todo: &Todo, teraflops: f64)
     for kind in COMPUTING {
         let all: Vec<&Option<Estimate>> = of_kind(plan, todo, kind).map(|(at, _)| &estimates[at]).collect();
         let known: Vec<&Estimate> = all.iter().filter_map(|estimate| estimate.as_ref()).collect();
-        let tokens = known.iter().map(|estimate| estimate.tokens).sum();
-        let hours: f64 = known.iter().map(|estimate| hours(estimate)).sum();
+        // From 0, since a sum of nothing is −0.
+        let tokens = known.iter().fold(0.0, |sum, estimate| sum + estimate.tokens);
+        let hours = known.iter().fold(0.0, |sum, estimate| sum + hours(estimate));
         let unknown = match all.len() - known.len() {
             0 => String::new(),
             count => format!(", without {count} of unknown size"),

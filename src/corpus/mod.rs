@@ -13,6 +13,7 @@ pub mod joined;
 pub mod miniature;
 pub mod mlqa;
 pub mod overlap;
+mod paragraphs;
 pub mod qa;
 pub mod reading;
 pub mod squad;

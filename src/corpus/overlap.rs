@@ -1,13 +1,11 @@
 //! Paragraphs that two data sets share: a model that was trained on a text is no stranger to questions
-//! about it.
-//!
-//! Paragraphs are the same if their words are: runs of white space count as one space, and nothing else
-//! is changed. A paragraph that is a part of another one, or a translation of it, is not found.
+//! about it. Which ones are the same is said in [`super::paragraphs`].
 
 use std::collections::HashSet;
 
 use serde::Serialize;
 
+use super::paragraphs::Paragraphs;
 use super::qa::{QaDataset, collapsed};
 
 /// Characters of a paragraph that say which one it is.
@@ -29,28 +27,19 @@ pub struct Overlap {
 impl Overlap {
     /// Compares the paragraphs that the questions of each are about.
     pub fn between(training: &QaDataset, evaluation: &QaDataset) -> Self {
-        let trained: HashSet<String> = paragraphs(training).collect();
-        let mut evaluated = HashSet::new();
-        let (mut shared, mut first) = (0, None);
-        for paragraph in paragraphs(evaluation) {
-            if evaluated.contains(&paragraph) {
-                continue;
+        let trained = Paragraphs::of(training);
+        let (mut evaluated, mut shared) = (HashSet::new(), HashSet::new());
+        let mut first = None;
+        for run in evaluation.questions.chunk_by(|one, next| one.context == next.context) {
+            let text = collapsed(run.first().map_or("", |question| evaluation.context_of(question)));
+            if trained.has(&text, run.iter().map(|question| question.id.as_str())) {
+                first.get_or_insert_with(|| text.chars().take(OPENING).collect());
+                shared.insert(text.clone());
             }
-            if trained.contains(&paragraph) {
-                shared += 1;
-                first.get_or_insert_with(|| paragraph.chars().take(OPENING).collect());
-            }
-            evaluated.insert(paragraph);
+            evaluated.insert(text);
         }
-        Self { training: trained.len(), evaluation: evaluated.len(), shared, first }
+        Self { training: trained.count(), evaluation: evaluated.len(), shared: shared.len(), first }
     }
-}
-
-/// The context of each run of questions, its words one space apart.
-fn paragraphs(dataset: &QaDataset) -> impl Iterator<Item = String> {
-    let runs = dataset.questions.chunk_by(|one, next| one.context == next.context);
-    let contexts = runs.filter_map(|run| run.first()).map(|question| dataset.context_of(question));
-    contexts.map(collapsed)
 }
 
 #[cfg(test)]
@@ -58,10 +47,10 @@ mod tests {
     use super::*;
     use crate::corpus::Question;
 
-    /// Two questions about each context; about those that start with `-` none.
-    fn dataset(contexts: &[&str]) -> QaDataset {
+    /// Two questions about each context, whose ids begin with `name`; about those that start with `-` none.
+    fn dataset(name: &str, contexts: &[&str]) -> QaDataset {
         let question = |context| Question {
-            id: format!("{context}"),
+            id: format!("{name}-{context}"),
             text: "?".to_owned(),
             context,
             answers: Vec::new(),
@@ -75,22 +64,28 @@ mod tests {
 
     #[test]
     fn paragraphs_are_compared_by_their_words_and_counted_once() {
-        let training = dataset(&["one  two\n", "three", "four", "three", "-no question"]);
-        let evaluation = dataset(&["five", " three", "one two", "three", "-no question", "One two"]);
+        let training = dataset("train", &["one  two\n", "three", "four", "three", "-no question"]);
+        let evaluation = dataset("dev", &["five", " three", "one two", "three", "-no question", "One two"]);
         let first = Some("three".to_owned());
         let expected = Overlap { training: 3, evaluation: 4, shared: 2, first };
         assert_eq!(Overlap::between(&training, &evaluation), expected);
     }
 
     #[test]
+    fn a_translation_is_known_by_its_questions() {
+        let found = Overlap::between(&dataset("same", &["one", "two"]), &dataset("same", &["un"]));
+        assert_eq!(found, Overlap { training: 2, evaluation: 1, shared: 1, first: Some("un".to_owned()) });
+    }
+
+    #[test]
     fn what_shares_nothing_has_no_first() {
-        let found = Overlap::between(&dataset(&["one"]), &dataset(&["one two", "on"]));
+        let found = Overlap::between(&dataset("train", &["one"]), &dataset("dev", &["one two", "on"]));
         assert_eq!(found, Overlap { training: 1, evaluation: 2, shared: 0, first: None });
     }
 
     #[test]
     fn a_long_paragraph_is_known_by_its_opening() {
-        let long = dataset(&["é".repeat(100).as_str()]);
+        let long = dataset("both", &["é".repeat(100).as_str()]);
         assert_eq!(Overlap::between(&long, &long).first, Some("é".repeat(60)));
     }
 }

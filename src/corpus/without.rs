@@ -2,14 +2,11 @@
 //! that is to be asked the others. XQuAD's paragraphs, for one, come from SQuAD's development set.
 //!
 //! Whole paragraphs are left out, with every question about them, since a model trained on one question
-//! has seen the text that answers the next. A paragraph goes if its text is that of one of the others,
-//! runs of white space counting as one space, or if one of its questions has the id of one of theirs:
-//! a translation or an edited copy of a paragraph keeps the ids. Both rules find the same 240 paragraphs
-//! of XQuAD in SQuAD dev.
+//! has seen the text that answers the next. A paragraph goes if it is one of theirs by its words or by the
+//! ids of its questions ([`super::paragraphs`]). Both find the same 240 paragraphs of XQuAD in SQuAD dev.
 //!
 //! Files are in the SQuAD v1.1 layout, and what is left stays as it was: titles, ids, every answer, order.
 
-use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
@@ -17,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::error::CorpusError;
-use super::qa::{QaDataset, collapsed};
+use super::paragraphs::Paragraphs;
 use super::squad;
 use crate::durable::{self, WriteError};
 
@@ -92,8 +89,8 @@ pub fn leave_out(
     let before = articles.size();
     let mut known = Vec::new();
     for other in others {
-        let paragraphs = Known::of(&squad::read(other)?);
-        if !articles.paragraphs().any(|paragraph| paragraphs.has(paragraph)) {
+        let paragraphs = Paragraphs::of(&squad::read(other)?);
+        if !articles.paragraphs().any(|paragraph| paragraph.is_in(&paragraphs)) {
             return Err(CorpusError::NothingShared {
                 path: questions.to_owned(),
                 other: other.to_path_buf(),
@@ -101,7 +98,7 @@ pub fn leave_out(
         }
         known.push(paragraphs);
     }
-    articles.retain(|paragraph| !known.iter().any(|paragraphs| paragraphs.has(paragraph)));
+    articles.retain(|paragraph| !known.iter().any(|paragraphs| paragraph.is_in(paragraphs)));
     let left = articles.size();
     if left.questions == 0 {
         return Err(CorpusError::NothingLeft { path: questions.to_owned(), found: before.questions });
@@ -121,23 +118,9 @@ pub fn leave_out(
     Ok((articles, Counts { before, left_out, left }))
 }
 
-/// What paragraphs of a file are recognised by.
-struct Known {
-    texts: HashSet<String>,
-    ids: HashSet<String>,
-}
-
-impl Known {
-    fn of(dataset: &QaDataset) -> Self {
-        Self {
-            texts: dataset.contexts.iter().map(|context| collapsed(context)).collect(),
-            ids: dataset.questions.iter().map(|question| question.id.clone()).collect(),
-        }
-    }
-
-    fn has(&self, paragraph: &Paragraph) -> bool {
-        self.texts.contains(&collapsed(&paragraph.context))
-            || paragraph.qas.iter().any(|question| self.ids.contains(&question.id))
+impl Paragraph {
+    fn is_in(&self, paragraphs: &Paragraphs) -> bool {
+        paragraphs.has(&self.context, self.qas.iter().map(|question| question.id.as_str()))
     }
 }
 

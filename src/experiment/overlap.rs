@@ -56,7 +56,7 @@ impl<'a> Builder<'a> {
         for evaluation in self.evaluations(name, kind)? {
             let file = self.questions(&format!("tasks.{name}.evaluate"), &evaluation.file, kind)?;
             let (language, context) = (evaluation.language, evaluation.context_language);
-            let asked = answered(&reading(section, kind, Some(language), context));
+            let asked = answered(section, &reading(section, kind, Some(language), context));
             comparisons.push(Comparison {
                 title: format!("{} and {}", training.name, evaluation.file),
                 work: Comparing {

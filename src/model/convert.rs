@@ -158,7 +158,8 @@ fn long_config(config: &Config, settings: &LongSettings, from: &Path) -> Result<
 fn name_ends(long: &mut Config, special: &SpecialTokens) {
     long.bos_token_id.get_or_insert(special.bos.into());
     long.eos_token_id.get_or_insert(special.eos.into());
-    // transformers' question-answering Longformer finds the question's end by this token.
+    // transformers' question-answering Longformer finds the question's end by this token where a pair has three
+    // of them, as RoBERTa's; for a BERT's two it asks to be given `global_attention_mask`.
     long.other.entry("sep_token_id").or_insert_with(|| i64::from(special.eos).into());
 }
 

@@ -265,6 +265,7 @@ fn an_interrupt_ends_pip_and_leaves_nothing_aside() {
 fn the_program_fetches_a_package_with_the_python_it_is_given() {
     let (bench, wheel) = (bench(), wheel());
     fs::write(bench.path("test.lock"), lock_text(&wheel, &BOTH)).unwrap();
+    fs::write(bench.path("pip.py"), "somebody's own").unwrap();
     let fetch = || {
         let mut command = longqa(&bench, &["fetch", "mini", "--lock", "test.lock"]);
         command.env("LONGQA_PYTHON", &bench.settings.python).output().unwrap()
