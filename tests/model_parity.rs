@@ -224,7 +224,7 @@ fn a_model_without_windows_is_dense_already() {
     let model = QuestionAnswering::load_attending(folder.path(), attention, head, Device::Cpu).unwrap();
     golden
         .assert_close_where_real("qa.start", &model.forward(&golden.batch(), Mode::Evaluate).unwrap().start);
-    assert_eq!(model.config().model_type.model_type, "xlm-roberta");
+    assert_eq!(model.config().family.model_type, "xlm-roberta");
 }
 
 /// The golden masked language model's encoder, with the golden question-answering head.

@@ -11,8 +11,8 @@ use tch::{Device, Tensor};
 
 const GLOBALS: usize = 3;
 
-fn config(model_type: &'static Family) -> Config {
-    let windows = (*model_type == LONGFORMER).then(|| vec![8, 16, 8, 16]);
+fn config(family: &'static Family) -> Config {
+    let windows = (*family == LONGFORMER).then(|| vec![8, 16, 8, 16]);
     Config {
         vocab_size: 90,
         hidden_size: 32,
@@ -23,7 +23,7 @@ fn config(model_type: &'static Family) -> Config {
         hidden_dropout_prob: 0.1,
         attention_probs_dropout_prob: 0.1,
         attention_window: windows,
-        ..Config::base(model_type)
+        ..Config::base(family)
     }
 }
 
@@ -73,9 +73,9 @@ impl Learned {
 fn a_pass_that_computes_layers_anew_learns_the_same_bits() {
     tch::set_num_threads(1);
     let both = [Activations::Kept, Activations::Recomputed];
-    for model_type in [&ROBERTA, &LONGFORMER] {
+    for family in [&ROBERTA, &LONGFORMER] {
         for precision in [Precision::Float32, Precision::BFloat16] {
-            let config = config(model_type);
+            let config = config(family);
             let batch = batch(&config);
             let masked = MaskedPositions::new(&[3, 40, 49, 60], &[7, 8, 9, 10]).unwrap();
             let [kept, recomputed] = both.map(|activations| {

@@ -135,7 +135,7 @@ fn a_run_ends_in_tables_and_running_again_does_nothing() {
     // 3 pairs of model and task, one of them in two languages; 2 seeds.
     assert_eq!(tables["runs"].lines().count(), 1 + 4 * 2);
     assert!(tables["squad"].lines().nth(1).unwrap().starts_with("near,,en,short,standard 64/16,"));
-    assert!(tables["comparisons"].lines().nth(1).unwrap().starts_with("near,,en,long,"));
+    assert!(tables["comparisons"].lines().nth(1).unwrap().starts_with("length,near,,en,long,"));
     assert!(tables["bpc"].contains("bits_per_character on miniature/wiki.valid.raw"));
     let manifest = fs::read_to_string(WHOLE.path("results/tiny/manifest.json")).unwrap();
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();

@@ -50,7 +50,7 @@ pub(super) const ACTIVATIONS: [(&str, Activation); 3] =
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// The kind of encoder.
-    pub model_type: &'static Family,
+    pub family: &'static Family,
     /// Rows of the word embedding.
     pub vocab_size: i64,
     /// The width of a hidden state.
@@ -90,11 +90,11 @@ pub struct Config {
 
 impl Config {
     /// A network of the base size (12 layers, width 768) with roberta-base's vocabulary.
-    pub fn base(model_type: &'static Family) -> Self {
+    pub fn base(family: &'static Family) -> Self {
         let num_hidden_layers = 12;
-        let is_long = *model_type == LONGFORMER;
+        let is_long = *family == LONGFORMER;
         Self {
-            model_type,
+            family,
             vocab_size: 50265,
             hidden_size: 768,
             num_hidden_layers,
@@ -107,9 +107,9 @@ impl Config {
             type_vocab_size: 1,
             initializer_range: 0.02,
             layer_norm_eps: 1e-5,
-            pad_token_id: model_type.pad_token_id,
-            bos_token_id: model_type.bos_token_id,
-            eos_token_id: model_type.eos_token_id,
+            pad_token_id: family.pad_token_id,
+            bos_token_id: family.bos_token_id,
+            eos_token_id: family.eos_token_id,
             attention_window: is_long.then(|| vec![512; num_hidden_layers as usize]),
             other: Map::new(),
         }
@@ -119,19 +119,19 @@ impl Config {
     /// RoBERTa's; any other as it is.
     pub fn dense(self) -> Self {
         match self.is_long() {
-            true => Self { model_type: &ROBERTA, attention_window: None, ..self },
+            true => Self { family: &ROBERTA, attention_window: None, ..self },
             false => self,
         }
     }
 
     /// Whether this is a Longformer.
     pub fn is_long(&self) -> bool {
-        *self.model_type == LONGFORMER
+        *self.family == LONGFORMER
     }
 
     /// How the model's tokens are numbered for its position embedding.
     pub fn positions(&self) -> Positions {
-        match self.model_type.numbering {
+        match self.family.numbering {
             Numbering::FromZero => Positions::FromZero,
             Numbering::AfterPadding => Positions::After { padding_id: self.pad_token_id },
         }
@@ -162,10 +162,10 @@ impl Config {
     pub fn from_json(map: Map<String, Value>, path: &Path) -> Result<Self, ModelError> {
         let mut keys = Keys { map, path: path.to_owned() };
         keys.refuse_what_would_change_the_network()?;
-        let model_type = keys.model_type()?;
+        let family = keys.family()?;
         let num_hidden_layers = keys.integer("num_hidden_layers", None)?;
         let config = Config {
-            model_type,
+            family,
             vocab_size: keys.integer("vocab_size", None)?,
             hidden_size: keys.integer("hidden_size", None)?,
             num_hidden_layers,
@@ -178,10 +178,10 @@ impl Config {
             type_vocab_size: keys.integer("type_vocab_size", Some(2))?,
             initializer_range: keys.number("initializer_range", 0.02)?,
             layer_norm_eps: keys.number("layer_norm_eps", 1e-12)?,
-            pad_token_id: keys.integer("pad_token_id", Some(model_type.pad_token_id))?,
-            bos_token_id: keys.integer_or_none("bos_token_id", model_type.bos_token_id)?,
-            eos_token_id: keys.integer_or_none("eos_token_id", model_type.eos_token_id)?,
-            attention_window: match *model_type == LONGFORMER {
+            pad_token_id: keys.integer("pad_token_id", Some(family.pad_token_id))?,
+            bos_token_id: keys.integer_or_none("bos_token_id", family.bos_token_id)?,
+            eos_token_id: keys.integer_or_none("eos_token_id", family.eos_token_id)?,
+            attention_window: match *family == LONGFORMER {
                 true => Some(keys.attention_window(num_hidden_layers)?),
                 false => None,
             },
@@ -200,8 +200,8 @@ impl Config {
         };
         let mut map = Map::new();
         let mut put = |key: &str, value: Value| map.insert(key.to_owned(), value);
-        put("architectures", json!([format!("{}{head}", self.model_type.class)]));
-        put("model_type", json!(self.model_type.model_type));
+        put("architectures", json!([format!("{}{head}", self.family.class)]));
+        put("model_type", json!(self.family.model_type));
         put("attention_probs_dropout_prob", json!(self.attention_probs_dropout_prob));
         if let Some(window) = &self.attention_window {
             put("attention_window", json!(window));
@@ -356,7 +356,7 @@ mod tests {
     #[test]
     fn the_published_configuration_is_read_and_comes_back_equal() {
         let config = read(roberta()).unwrap();
-        assert_eq!((config.model_type, config.head_dim(), config.max_length()), (&ROBERTA, 64, 512));
+        assert_eq!((config.family, config.head_dim(), config.max_length()), (&ROBERTA, 64, 512));
         assert_eq!(Value::Object(config.to_json(Architecture::MaskedLm)), roberta());
     }
 
@@ -371,7 +371,7 @@ mod tests {
             "type_vocab_size": 2, "vocab_size": 30522
         });
         let config = read(bert.clone()).unwrap();
-        assert_eq!((config.model_type, config.max_length(), config.bos_token_id), (&BERT, 512, None));
+        assert_eq!((config.family, config.max_length(), config.bos_token_id), (&BERT, 512, None));
         assert_eq!(Value::Object(config.to_json(Architecture::MaskedLm)), bert);
     }
 

@@ -67,7 +67,7 @@ impl Keys {
         }
     }
 
-    pub(super) fn model_type(&mut self) -> Result<&'static Family, ModelError> {
+    pub(super) fn family(&mut self) -> Result<&'static Family, ModelError> {
         let found = self.take("model_type").unwrap_or_else(|| json!("nothing"));
         let _architectures = self.take("architectures");
         let Some(named) = ALL.into_iter().find(|family| found == family.model_type) else {

@@ -137,7 +137,7 @@ fn long_config(config: &Config, settings: &LongSettings, from: &Path) -> Result<
         return refuse("max_position", expected, max_position.to_string());
     }
     settings.check(from)?;
-    if config.model_type.masked_lm.activation == HeadActivation::Encoder
+    if config.family.masked_lm.activation == HeadActivation::Encoder
         && config.hidden_act != Activation::Gelu
     {
         tracing::warn!(
@@ -146,7 +146,7 @@ fn long_config(config: &Config, settings: &LongSettings, from: &Path) -> Result<
         );
     }
     let mut long = config.clone();
-    long.model_type = &LONGFORMER;
+    long.family = &LONGFORMER;
     long.max_position_embeddings = max_position + long.positions().first_row();
     long.attention_window = Some(vec![window; usize::try_from(config.num_hidden_layers).unwrap_or(0)]);
     long.other.shift_remove("use_cache");
@@ -166,7 +166,7 @@ fn name_ends(long: &mut Config, special: &SpecialTokens) {
 fn long_parameters(short: &Parameters, config: &Config, long: &Config) -> Result<Parameters, ModelError> {
     let mut made = vec![];
     for (name, tensor) in short.iter() {
-        let name = renamed(name, config.model_type, long.model_type);
+        let name = renamed(name, config.family, long.family);
         let tensor = tensor.detach();
         if name.ends_with("position_embeddings.weight") {
             let rows =
@@ -272,7 +272,7 @@ mod tests {
             let batch = |model: &MaskedLm| random_batch(model.config(), &[33, 20], 0);
             let ours = long.hidden(&batch(&long), Mode::Evaluate).unwrap();
             let theirs = short.hidden(&batch(&short), Mode::Evaluate).unwrap();
-            let name = short.config().model_type.model_type;
+            let name = short.config().family.model_type;
             assert!(ours.allclose(&theirs, 1e-5, 1e-6, false), "{name}");
             let all = Tensor::arange(53, (Kind::Int64, Device::Cpu));
             let logits = |model: &MaskedLm| model.logits(&batch(model), &all, Mode::Evaluate).unwrap();

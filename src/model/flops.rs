@@ -90,7 +90,7 @@ mod tests {
     use super::super::families::{Family, LONGFORMER, ROBERTA};
     use super::*;
 
-    fn sizes(model_type: &'static Family, attention_window: Option<Vec<i64>>) -> Config {
+    fn sizes(family: &'static Family, attention_window: Option<Vec<i64>>) -> Config {
         Config {
             vocab_size: 5,
             hidden_size: 2,
@@ -98,7 +98,7 @@ mod tests {
             num_attention_heads: 1,
             intermediate_size: 3,
             attention_window,
-            ..Config::base(model_type)
+            ..Config::base(family)
         }
     }
 

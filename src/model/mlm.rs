@@ -36,15 +36,15 @@ impl MaskedLm {
     /// Loads `config.json` and the weights beside it, strictly.
     pub fn load(folder: &Path, device: Device) -> Result<Self, ModelError> {
         let config = Config::read(folder)?;
-        let checkpoint = Checkpoint::new(weights::read(folder)?, config.model_type);
+        let checkpoint = Checkpoint::new(weights::read(folder)?, config.family);
         Self::new(config, Source::Checkpoint(checkpoint), None, device)
     }
 
     /// As [`MaskedLm::load`], but a checkpoint that holds no tensor of the head gets one drawn from `seed`.
     pub fn load_or_draw_head(folder: &Path, seed: Seed, device: Device) -> Result<Self, ModelError> {
         let config = Config::read(folder)?;
-        let checkpoint = Checkpoint::new(weights::read(folder)?, config.model_type);
-        let fresh_head = checkpoint.lacks(config.model_type.masked_lm.prefixes).then_some(seed);
+        let checkpoint = Checkpoint::new(weights::read(folder)?, config.family);
+        let fresh_head = checkpoint.lacks(config.family.masked_lm.prefixes).then_some(seed);
         if fresh_head.is_some() {
             let folder = folder.display();
             tracing::warn!("{folder}: no masked-language-model head; drawn from seed {}", seed.0);
@@ -69,7 +69,7 @@ impl MaskedLm {
         if let Some(seed) = fresh_head {
             builder.draw_from(seed);
         }
-        let (head, width) = (&config.model_type.masked_lm, config.hidden_size);
+        let (head, width) = (&config.family.masked_lm, config.hidden_size);
         let bias = builder.head_bias(head.bias, config.vocab_size)?;
         let dense = builder.linear(Part::Head, head.dense, width, width)?;
         let norm = builder.layer_norm(Part::Head, head.norm, width, config.layer_norm_eps)?;

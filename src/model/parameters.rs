@@ -238,7 +238,7 @@ impl Builder {
     pub(super) fn new(source: Source, config: &Config, device: Device) -> Self {
         Self {
             source,
-            prefix: config.model_type.prefix,
+            prefix: config.family.prefix,
             range: config.initializer_range,
             device,
             made: vec![],

@@ -67,9 +67,9 @@ impl QuestionAnswering {
         if let Head::FromSeed(seed) = head {
             tracing::info!("{}: question-answering head drawn from seed {}", folder.display(), seed.0);
             dropped.push("qa_outputs.");
-            dropped.extend(config.model_type.masked_lm.prefixes);
+            dropped.extend(config.family.masked_lm.prefixes);
         }
-        let source = Source::Checkpoint(Checkpoint::new(weights::read(folder)?, config.model_type));
+        let source = Source::Checkpoint(Checkpoint::new(weights::read(folder)?, config.family));
         Self::new(config, source, head, &dropped, device)
     }
 

@@ -126,20 +126,50 @@ fn an_average_lacks_no_language() {
 #[test]
 fn long_models_are_compared_with_the_short_ones_they_were_made_from() {
     let rows = csv(&ALL["comparisons"]);
-    let found = row(&rows, &[("task", "squad-512"), ("long_model", "roberta-long")]);
-    assert_eq!((found["short_model"].as_str(), found["questions"].as_str()), ("roberta-base", "40"));
+    let found = row(&rows, &[("task", "squad-512"), ("model", "roberta-long")]);
+    assert_eq!((found["other_model"].as_str(), found["questions"].as_str()), ("roberta-base", "40"));
     let squad = csv(&ALL["squad"]);
     let f1 = |model: &str| number(&row(&squad, &[("task", "squad-512"), ("model", model)])["f1"]);
     let difference = number(&found["f1_difference"]);
     assert!((difference - (f1("roberta-long") - f1("roberta-base"))).abs() < 1e-3);
     assert!(number(&found["f1_difference_ci_low"]) < difference);
     // The long window against the short one, on the same questions by the same rules.
-    let wide = row(&rows, &[("task", "squad-2048"), ("long_model", "roberta-long")]);
-    assert_eq!(wide["short_task"], "squad-512");
-    assert!(
-        rows.iter().all(|row| row["long_model"].ends_with("-long") && row["short_model"].ends_with("-base"))
-    );
+    let wide = row(&rows, &[("task", "squad-2048"), ("model", "roberta-long")]);
+    assert_eq!(wide["other_task"], "squad-512");
+    let mut lengths = rows.iter().filter(|row| row["difference_in"] == "length");
+    assert!(lengths.all(|row| row["model"].ends_with("-long") && row["other_model"].ends_with("-base")));
     row(&rows, &[("task", "xquad-512"), ("language", "avg")]);
+}
+
+#[test]
+fn models_are_compared_that_differ_in_attention_rules_or_making_alone() {
+    let task = |name: &str, models: &str, more: &str| {
+        format!(
+            "[tasks.{name}]\nkind = \"squad\"\nmodels = [{models}]\ntrain = \"miniature/train-v1.1.json\"\n\
+             evaluate = \"miniature/dev-v1.1.json\"\nmax_length = 64\ndoc_stride = 16\n{more}\n"
+        )
+    };
+    let (head, _) = fixture::TINY.split_once("[tasks.near]").unwrap();
+    let experiment = [
+        head.to_owned(),
+        "[models.untrained]\nfrom = \"short\"\nconvert = { max_position = 128, attention_window = 16 }\n".into(),
+        task("window", "\"short\", \"untrained\", \"long\"", ""),
+        task("dense", "\"long\"", "attention = \"dense\""),
+        task("sagen", "\"short\"", "protocol = \"sagen-2021\""),
+    ];
+    let rows = csv(&all(&fixture::planned(&experiment.concat()))["comparisons"]);
+    let told = ["difference_in", "task", "model", "other_task", "other_model"];
+    let mut found: Vec<_> = rows.iter().map(|row| told.map(|name| row[name].as_str()).join(" ")).collect();
+    found.sort();
+    let expected = [
+        "attention dense long window long",
+        "length dense long window short",
+        "length window long  short",
+        "length window untrained  short",
+        "model window long  untrained",
+        "protocol sagen short window short",
+    ];
+    assert_eq!(found, expected);
 }
 
 #[test]
@@ -158,7 +188,7 @@ fn other_questions_and_other_training_questions_are_not_compared() {
         task("plain", "\"short\", \"long\"", "train_kind = \"squad\""),
     ];
     let rows = csv(&all(&fixture::planned(&experiment.concat()))["comparisons"]);
-    let pairs: Vec<_> = rows.iter().map(|row| (row["task"].as_str(), row["short_task"].as_str())).collect();
+    let pairs: Vec<_> = rows.iter().map(|row| (row["task"].as_str(), row["other_task"].as_str())).collect();
     assert_eq!(pairs, [("three", ""), ("two", ""), ("plain", "")], "each with itself alone");
     assert!(rows.iter().all(|row| row["f1_difference"].is_empty() && row["questions"].is_empty()));
 }

@@ -27,7 +27,7 @@ use crate::train::settings::{FinetuneSettings, PretrainSettings};
 #[command(after_help = "Examples:
   longqa bench batches finetune --model minilm --train_file dev-v1.1.json --steps 200 --output same
   longqa bench batches predict --model same/model --input xquad.en.json --output same
-  python3 benches/peers/compare_finetune.py --model minilm --data DATA --out FOLDER   # does both, and trains")]
+  python3 benches/peers/compare_finetune.py --out FOLDER   # does all of it, and trains")]
 pub struct Batches {
     #[command(subcommand)]
     run: Run,

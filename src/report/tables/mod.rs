@@ -5,7 +5,7 @@
 //! | `bpc` | one evaluation of a language model |
 //! | `squad`, `xquad`, `xq3`, `mlqa`, `tydiqa`, `triviaqa` | a model on a task in a language, over seeds |
 //! | `depth` | the questions whose answer begins in one tenth of their document |
-//! | `comparisons` | a long model less the short one it was made from |
+//! | `comparisons` | a model less another one that differs from it in one thing |
 //! | `cost` | the stages of one kind, model and task |
 //! | `runs` | one run |
 
