@@ -137,8 +137,7 @@ fn long_config(config: &Config, settings: &LongSettings, from: &Path) -> Result<
         return refuse("max_position", expected, max_position.to_string());
     }
     settings.check(from)?;
-    if config.family.masked_lm.activation == HeadActivation::Encoder
-        && config.hidden_act != Activation::Gelu
+    if config.family.masked_lm.activation == HeadActivation::Encoder && config.hidden_act != Activation::Gelu
     {
         tracing::warn!(
             "{}: a Longformer's masked-language-model head has gelu; this model's has hidden_act",

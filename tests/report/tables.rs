@@ -152,7 +152,8 @@ fn models_are_compared_that_differ_in_attention_rules_or_making_alone() {
     let (head, _) = fixture::TINY.split_once("[tasks.near]").unwrap();
     let experiment = [
         head.to_owned(),
-        "[models.untrained]\nfrom = \"short\"\nconvert = { max_position = 128, attention_window = 16 }\n".into(),
+        "[models.untrained]\nfrom = \"short\"\nconvert = { max_position = 128, attention_window = 16 }\n"
+            .into(),
         task("window", "\"short\", \"untrained\", \"long\"", ""),
         task("dense", "\"long\"", "attention = \"dense\""),
         task("sagen", "\"short\"", "protocol = \"sagen-2021\""),
