@@ -1,5 +1,5 @@
 //! Paragraphs that two data sets share: a model that was trained on a text is no stranger to questions
-//! about it. Which ones are the same is said in [`super::paragraphs`].
+//! about it. Which ones are the same is said in `paragraphs.rs`.
 
 use std::collections::HashSet;
 

@@ -3,7 +3,7 @@
 //!
 //! Whole paragraphs are left out, with every question about them, since a model trained on one question
 //! has seen the text that answers the next. A paragraph goes if it is one of theirs by its words or by the
-//! ids of its questions ([`super::paragraphs`]). Both find the same 240 paragraphs of XQuAD in SQuAD dev.
+//! ids of its questions (`paragraphs.rs`). Both find the same 240 paragraphs of XQuAD in SQuAD dev.
 //!
 //! Files are in the SQuAD v1.1 layout, and what is left stays as it was: titles, ids, every answer, order.
 

@@ -73,7 +73,7 @@ pub fn run(
 }
 
 /// Writes what [`run()`] begins with and learns from in its first `steps` steps into the folder `output`: see
-/// [`hand_out`]. The loss of a step is the mean over its labels, starts and ends together, and padding is no
+/// [`hand_out()`]. The loss of a step is the mean over its labels, starts and ends together, and padding is no
 /// place for an answer.
 pub fn hand_out(
     inputs: &FinetuneInputs,

@@ -77,7 +77,7 @@ pub fn run(
 }
 
 /// Writes what [`run()`] begins with and learns from in its first `steps` steps into the folder `output`: see
-/// [`hand_out`]. The loss of a step is the mean over its masked tokens.
+/// [`hand_out()`]. The loss of a step is the mean over its masked tokens.
 pub fn hand_out(
     model: &Path,
     train: &BlockFile,
