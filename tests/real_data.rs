@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use flate2::read::GzDecoder;
 use longqa::corpus::{Reading, Task, tydiqa};
@@ -81,6 +81,17 @@ fn every_language_has_the_questions_and_windows_counted_elsewhere() {
     assert_eq!(questions("tydiqa").iter().sum::<usize>(), 5_077);
 }
 
+/// Runs `x.toml` of `place` with nothing but the mirror's files.
+fn reproduce_offline(place: &Path, mirror: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_longqa"))
+        .args(["reproduce", "x.toml", "--offline", "--mirror"])
+        .arg(mirror)
+        .current_dir(place)
+        .env("LONGQA_CACHE", place.join("cache"))
+        .output()
+        .unwrap()
+}
+
 #[test]
 fn training_on_squad_dev_and_asking_xquad_is_refused_for_all_its_paragraphs() {
     let Some(mirror) = support::mirror() else { return };
@@ -94,13 +105,7 @@ fn training_on_squad_dev_and_asking_xquad_is_refused_for_all_its_paragraphs() {
     fs::write(place.path().join("x.toml"), experiment).unwrap();
     fs::create_dir(place.path().join("model")).unwrap();
     fs::write(place.path().join("model/config.json"), "{}").unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_longqa"))
-        .args(["reproduce", "x.toml", "--offline", "--mirror"])
-        .arg(&mirror)
-        .current_dir(place.path())
-        .env("LONGQA_CACHE", place.path().join("cache"))
-        .output()
-        .unwrap();
+    let output = reproduce_offline(place.path(), &mirror);
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{message}");
     assert!(message.contains("(squad-1.1/dev and xquad/en)"), "{message}");
@@ -136,13 +141,7 @@ fn every_real_question_is_answered_scored_and_reported() {
     tar::Archive::new(GzDecoder::new(archive)).unpack(place.path().join("triviaqa")).unwrap();
     fs::write(place.path().join("x.toml"), include_str!("experiments/real.toml")).unwrap();
 
-    let output = Command::new(env!("CARGO_BIN_EXE_longqa"))
-        .args(["reproduce", "x.toml", "--offline", "--mirror"])
-        .arg(&mirror)
-        .current_dir(place.path())
-        .env("LONGQA_CACHE", place.path().join("cache"))
-        .output()
-        .unwrap();
+    let output = reproduce_offline(place.path(), &mirror);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 
     let results = place.path().join("results/real");

@@ -141,24 +141,30 @@ fn long_models_are_compared_with_the_short_ones_they_were_made_from() {
     row(&rows, &[("task", "xquad-512"), ("language", "avg")]);
 }
 
+fn task(kind: &str, name: &str, models: &str, more: &str) -> String {
+    format!(
+        "[tasks.{name}]\nkind = \"{kind}\"\nmodels = [{models}]\ntrain = \"miniature/train-v1.1.json\"\n\
+         evaluate = \"miniature/dev-v1.1.json\"\nmax_length = 64\ndoc_stride = 16\n{more}\n"
+    )
+}
+
+/// What is compared in the tiny experiment with `sections` in the place of its tasks, none of it run.
+fn comparisons_with(sections: &[String]) -> Vec<HashMap<String, String>> {
+    let (head, _) = fixture::TINY.split_once("[tasks.near]").unwrap();
+    csv(&all(&fixture::planned(&(head.to_owned() + &sections.concat())))["comparisons"])
+}
+
 #[test]
 fn models_are_compared_that_differ_in_attention_rules_or_making_alone() {
-    let task = |name: &str, models: &str, more: &str| {
-        format!(
-            "[tasks.{name}]\nkind = \"squad\"\nmodels = [{models}]\ntrain = \"miniature/train-v1.1.json\"\n\
-             evaluate = \"miniature/dev-v1.1.json\"\nmax_length = 64\ndoc_stride = 16\n{more}\n"
-        )
-    };
-    let (head, _) = fixture::TINY.split_once("[tasks.near]").unwrap();
+    let task = |name: &str, models: &str, more: &str| task("squad", name, models, more);
     let experiment = [
-        head.to_owned(),
         "[models.untrained]\nfrom = \"short\"\nconvert = { max_position = 128, attention_window = 16 }\n"
             .into(),
         task("window", "\"short\", \"untrained\", \"long\"", ""),
         task("dense", "\"long\"", "attention = \"dense\""),
         task("sagen", "\"short\"", "protocol = \"sagen-2021\""),
     ];
-    let rows = csv(&all(&fixture::planned(&experiment.concat()))["comparisons"]);
+    let rows = comparisons_with(&experiment);
     let told = ["difference_in", "task", "model", "other_task", "other_model"];
     let mut found: Vec<_> = rows.iter().map(|row| told.map(|name| row[name].as_str()).join(" ")).collect();
     found.sort();
@@ -175,20 +181,13 @@ fn models_are_compared_that_differ_in_attention_rules_or_making_alone() {
 
 #[test]
 fn other_questions_and_other_training_questions_are_not_compared() {
-    let task = |name: &str, models: &str, more: &str| {
-        format!(
-            "[tasks.{name}]\nkind = \"sq3\"\nmodels = [{models}]\ntrain = \"miniature/train-v1.1.json\"\n\
-             evaluate = \"miniature/dev-v1.1.json\"\nmax_length = 64\ndoc_stride = 16\n{more}\n"
-        )
-    };
-    let (head, _) = fixture::TINY.split_once("[tasks.near]").unwrap();
+    let task = |name: &str, models: &str, more: &str| task("sq3", name, models, more);
     let experiment = [
-        head.to_owned(),
         task("three", "\"short\", \"long\"", ""),
         task("two", "\"short\", \"long\"", "n_concat = 2"),
         task("plain", "\"short\", \"long\"", "train_kind = \"squad\""),
     ];
-    let rows = csv(&all(&fixture::planned(&experiment.concat()))["comparisons"]);
+    let rows = comparisons_with(&experiment);
     let pairs: Vec<_> = rows.iter().map(|row| (row["task"].as_str(), row["other_task"].as_str())).collect();
     assert_eq!(pairs, [("three", ""), ("two", ""), ("plain", "")], "each with itself alone");
     assert!(rows.iter().all(|row| row["f1_difference"].is_empty() && row["questions"].is_empty()));
