@@ -28,7 +28,7 @@ let
 in
 {
   build = pkgs.runCommand "longqa-starts" { } ''
-    HOME=$TMPDIR ${longqa-cpu}/bin/longqa --device cpu env | tee $out
+    HOME=$TMPDIR ${longqa-cpu}/bin/longqa env --device cpu | tee $out
     grep 'libtorch loaded from: /.*-libtorch-' $out
   '';
 

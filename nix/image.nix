@@ -1,6 +1,7 @@
-# An OCI image of the same program, for hosts with Nix: `nix run .#image | docker load`. It is
-# written as it is asked for and never lies in the store as a whole, being as large as CUDA.
-# Dockerfile makes one for hosts without Nix.
+# An OCI image of the same program, for hosts with Nix: what is built is a program that writes the
+# image, which is as large as CUDA and so never lies in the store as a whole.
+#
+#   $(nix build --no-link --print-out-paths .#image) | docker load
 { pkgs, longqa }:
 let
   inherit (pkgs) lib;

@@ -1,12 +1,11 @@
 # libtorch out of three wheels, laid out as LIBTORCH wants it: include/, lib/ and build-version. It
-# has libtorch_cuda.so, which is opened on machines with a GPU; what that needs besides is in
-# cuda.nix.
+# has libtorch_cuda.so, which is opened on machines with a GPU and needs what cuda.nix has.
 { pkgs, wheels }:
 let
   inherit (pkgs) lib;
-  parts = wheels.list "cpu";
-  inherit (builtins.partition (wheel: wheel.name == "torch") parts) right wrong;
-  torch = builtins.head right;
+  parts = builtins.partition (wheel: wheel.name == "torch") (wheels.list "cpu");
+  torch = builtins.head parts.right;
+  others = parts.wrong;
 in
 pkgs.stdenv.mkDerivation {
   pname = "libtorch";
@@ -35,7 +34,7 @@ pkgs.stdenv.mkDerivation {
       lib.escapeShellArgs (map (library: "*/lib/${library}") wheel.libraries)
     } -d torch/lib
     unzip -q ${wheel.file} '*.dist-info/*'
-  '') wrong
+  '') others
   + ''
     runHook postUnpack
   '';
