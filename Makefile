@@ -3,7 +3,7 @@
 
 with := scripts/with-libtorch
 
-.PHONY: help demo test bench release lint doc libtorch clean
+.PHONY: help demo test bench release lint doc libtorch build up repl down clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -39,6 +39,19 @@ doc: ## the library's documentation: target/doc/longqa
 
 libtorch: ## only get libtorch, and print the directory to use as LIBTORCH
 	@scripts/libtorch
+
+build: ## the container image; this and the next three read .env, which .env.example explains
+	@scripts/container build
+
+up: ## start the container, which waits for commands
+	@scripts/container up
+
+# The command is taken as it is: its dollar signs are the container's shell's, not make's.
+repl: ## run a command in it: make repl run="longqa reproduce experiments/demo.toml"; without run, a shell
+	@scripts/container repl '$(subst ','\'',$(value run))'
+
+down: ## stop and remove it
+	@scripts/container down
 
 clean: ## remove what was built in this checkout; downloads stay in the user's cache
 	rm -rf target
