@@ -96,8 +96,8 @@ ENV HOME=/data \
     LONGQA_STORE=/data/store
 VOLUME ["/data", "/results"]
 USER 1000:1000
-# That it starts and what it can compute on; it is run as rarely as that since it opens the GPU.
-HEALTHCHECK --interval=10m --timeout=2m --start-period=10s CMD ["longqa", "env"]
+# That it starts, and that a GPU which is there can be used; as rarely as that since it opens the GPU.
+HEALTHCHECK --interval=10m --timeout=2m --start-period=10s CMD ["longqa", "env", "--check"]
 ENTRYPOINT ["longqa"]
 CMD ["--help"]
 LABEL org.opencontainers.image.title="longqa" \

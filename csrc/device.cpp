@@ -152,6 +152,8 @@ char *longqa_use_gpu(int32_t number) {
     at::accelerator::setDeviceIndex(index(number));
     at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
     at::globalContext().setDeterministicFillUninitializedMemory(false);
+    // It is not deterministic, so would be refused; and images have the part of cuDNN alone that tells its version.
+    at::globalContext().setSDPUseCuDNN(false);
   });
 }
 

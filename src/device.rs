@@ -51,7 +51,10 @@ pub enum DeviceError {
         reason: String,
     },
     /// The driver is older than libtorch's CUDA.
-    #[error("the NVIDIA driver is too old: expected one for CUDA {expected}, found one for CUDA {found}")]
+    #[error(
+        "the NVIDIA driver is too old: expected one for CUDA {expected}, found one for CUDA {found}{}",
+        first_driver(expected)
+    )]
     OldDriver {
         /// The CUDA that libtorch is built for.
         expected: CudaVersion,
@@ -93,6 +96,15 @@ pub enum DeviceError {
 
 fn hidden_by(visible: &Option<String>) -> String {
     visible.as_ref().map_or_else(String::new, |value| format!(" (CUDA_VISIBLE_DEVICES is `{value}`)"))
+}
+
+/// The driver's own number is the one that users know.
+fn first_driver(cuda: &CudaVersion) -> &'static str {
+    match cuda.major() {
+        12 => "; it takes driver 525 or newer",
+        13 => "; it takes driver 580 or newer",
+        _ => "",
+    }
 }
 
 impl FromStr for Choice {

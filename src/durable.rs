@@ -5,18 +5,38 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
 /// A file or folder could not be put in place.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: cannot write: {source}", path.display())]
+#[error("{}: cannot write: {source}{}", path.display(), advice(path, source))]
 pub struct WriteError {
     /// The final name that was asked for.
     pub path: PathBuf,
     /// What the system said.
     pub source: io::Error,
+}
+
+/// What a user can do about a place that the system refused, begun with a semicolon; empty where the system's
+/// own words say it all.
+pub(crate) fn advice(path: &Path, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; make room and run the same command again to go on".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => foreign_owner(path).unwrap_or_default(),
+        _ => String::new(),
+    }
+}
+
+/// Whose `path` is, or the nearest folder above it that exists, if it is another user's.
+fn foreign_owner(path: &Path) -> Option<String> {
+    let (place, owner) = path.ancestors().find_map(|place| Some((place, fs::metadata(place).ok()?.uid())))?;
+    let user = fs::metadata("/proc/self").ok()?.uid();
+    (owner != user).then(|| format!("; {} belongs to user {owner}, this is user {user}", place.display()))
 }
 
 /// How the names of files and folders begin that are not whole yet.
@@ -200,6 +220,13 @@ mod tests {
         assert!(error.unwrap_err().to_string().contains("a.json"));
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_full_disk_comes_with_advice() {
+        let words = |kind: io::ErrorKind| advice(Path::new("a"), &kind.into());
+        assert_eq!(words(io::ErrorKind::StorageFull), "; make room and run the same command again to go on");
+        assert_eq!(words(io::ErrorKind::NotFound), "");
     }
 
     #[test]

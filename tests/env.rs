@@ -209,6 +209,23 @@ fn the_environment_says_the_device_too_and_the_flag_overrides_it() {
 }
 
 #[test]
+fn check_fails_where_a_device_asked_for_cannot_be_used() {
+    let (none, old) = (no_driver(), driver(&["-DCUDA=12080"]));
+    for (driver, device, good) in
+        [(&none, "auto", true), (&none, "cuda", false), (&old, "auto", false), (&old, "cpu", true)]
+    {
+        let output = longqa(driver, &["env", "--check", "--device", device]).output().unwrap();
+        assert_eq!(output.status.success(), good, "{device}: {}", words(&output));
+        assert!(
+            String::from_utf8_lossy(&output.stdout).contains("libtorch: 2.11.0"),
+            "it tells all the same"
+        );
+    }
+    let output = longqa(&old, &["env", "--check"]).output().unwrap();
+    assert!(words(&output).contains("it takes driver 580 or newer"), "{}", words(&output));
+}
+
+#[test]
 fn what_computes_nothing_opens_no_device() {
     let score =
         ["score", "--task", "squad", "--gold", "/nowhere", "--predictions", "/nowhere", "--device", "cuda"];

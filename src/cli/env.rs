@@ -4,11 +4,12 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::thread;
 
+use anyhow::Context as _;
 use serde_json::{Map, Value};
 use tch::{Device, Kind};
 
 use super::sources::CacheArgs;
-use crate::device::{self, Choice};
+use crate::device::{self, Choice, DeviceError};
 use crate::experiment::provenance::Provenance;
 use crate::model::attention::Backend;
 use crate::process;
@@ -18,18 +19,23 @@ use crate::process;
 #[command(after_help = "Examples:
   longqa env
   longqa env --device cuda:1
-  longqa env | grep libtorch")]
+  longqa env | grep libtorch
+  longqa env --check --device cuda > /dev/null")]
 pub struct Args {
     /// One JSON object, every value a string, instead of lines
     #[arg(long)]
     json: bool,
+    /// Fail if what --device asks for cannot be used; with auto, if there is a driver that cannot be used
+    #[arg(long)]
+    check: bool,
     #[command(flatten)]
     cache: CacheArgs,
 }
 
-/// Prints one `name: value` line each. That the device asked for cannot be used is told, and no failure.
+/// Prints one `name: value` line each. That the device asked for cannot be used is told, and with `--check`
+/// alone a failure.
 pub fn run(args: Args, asked: Choice) -> anyhow::Result<()> {
-    let (device, cuda) = tried(asked);
+    let (device, cuda, unusable) = tried(asked);
     let attention = attention(device);
     let Provenance { longqa, revision, libtorch, device, threads, platform, processor, .. } =
         Provenance::gather(device);
@@ -65,12 +71,16 @@ pub fn run(args: Args, asked: Choice) -> anyhow::Result<()> {
     if args.json {
         let object: Map<String, Value> =
             lines.into_iter().map(|(name, value)| (name, value.into())).collect();
-        return Ok(writeln!(out, "{}", Value::from(object))?);
+        writeln!(out, "{}", Value::from(object))?;
+    } else {
+        for (name, value) in lines {
+            writeln!(out, "{name}: {value}")?;
+        }
     }
-    for (name, value) in lines {
-        writeln!(out, "{name}: {value}")?;
+    match unusable.filter(|_| args.check) {
+        Some(error) => Err(error).with_context(|| format!("--device {asked}")),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The implementations of attention that models of base size would compute with.
@@ -81,15 +91,19 @@ fn attention(device: Device) -> String {
     format!("{float} (float32, tensorfloat32), {bfloat} (bfloat16), {half} (float16)")
 }
 
-/// What the other subcommands would compute on, and whether CUDA is used.
-fn tried(asked: Choice) -> (Device, String) {
+/// What the other subcommands would compute on, whether CUDA is used, and what of that is amiss.
+fn tried(asked: Choice) -> (Device, String, Option<DeviceError>) {
     let number = match asked {
-        Choice::Cpu => return (Device::Cpu, "not used: the CPU was asked for".to_owned()),
+        Choice::Cpu => return (Device::Cpu, "not used: the CPU was asked for".to_owned(), None),
         Choice::Auto => 0,
         Choice::Cuda(number) => number,
     };
     match device::open_cuda(number) {
-        Ok(_) => (Device::Cuda(number), format!("used: cuda:{number}")),
-        Err(error) => (Device::Cpu, format!("not used: {error}").replace('\n', " ")),
+        Ok(_) => (Device::Cuda(number), format!("used: cuda:{number}"), None),
+        Err(error) => {
+            let told = format!("not used: {error}").replace('\n', " ");
+            let none_there = matches!(error, DeviceError::NoDriver { .. } | DeviceError::NoGpu { .. });
+            (Device::Cpu, told, (asked != Choice::Auto || !none_there).then_some(error))
+        }
     }
 }

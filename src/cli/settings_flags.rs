@@ -50,7 +50,8 @@ impl<S: SettingsTable> clap::Args for SettingsFlags<S> {
                 .allow_negative_numbers(true)
                 .help(format!("{meaning} [default: {}]", default.trim_matches('"')))
                 .help_heading("Settings");
-            command.arg(flag)
+            // Users of the original have their seed in .env.
+            command.arg(if *key == "seed" { flag.env("LONGQA_SEED") } else { flag })
         })
     }
 

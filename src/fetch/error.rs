@@ -7,7 +7,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use crate::digest::Digest;
-use crate::durable::WriteError;
+use crate::durable::{self, WriteError};
 use crate::interrupt::Interrupted;
 use crate::process_lock::LockError;
 
@@ -160,7 +160,7 @@ pub enum FetchError {
         found: Digest,
     },
     /// The system refused something.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}{}", path.display(), durable::advice(path, source))]
     Io {
         /// The file or folder.
         path: PathBuf,

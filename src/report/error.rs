@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::durable::WriteError;
+use crate::durable::{self, WriteError};
 use crate::experiment::ExperimentError;
 use crate::experiment::family::Difference;
 
@@ -11,7 +11,10 @@ use crate::experiment::family::Difference;
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// The results folder cannot be written to; found out before anything is run.
-    #[error("{}: cannot write results here: {source}; name another folder with --{flag}", path.display())]
+    #[error(
+        "{}: cannot write results here: {source}{}; name another folder with --{flag}",
+        path.display(), durable::advice(path, source)
+    )]
     ResultsFolder {
         /// The folder.
         path: PathBuf,
