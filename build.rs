@@ -1,7 +1,10 @@
-//! Compiles `csrc/` against libtorch and lets the programs find libtorch where it lies.
+//! Compiles `csrc/` against libtorch, lets the programs find libtorch where it lies, and tells them what
+//! compiled them.
 
 use std::env;
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::Command;
 
 const SOURCES: [&str; 6] = ["attention", "cross_entropy", "device", "dropout", "optimizer", "recomputation"];
 
@@ -13,7 +16,8 @@ fn main() {
         std::process::exit(1);
     };
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", libtorch.join("lib").display());
-    cc::Build::new()
+    let mut native = cc::Build::new();
+    native
         .cpp(true)
         .std("c++17")
         .opt_level(3)
@@ -21,7 +25,17 @@ fn main() {
         .flag("-fopenmp")
         .flag_if_supported("-Wno-unused-parameter")
         .include(libtorch.join("include"))
-        .files(SOURCES.map(|name| format!("csrc/{name}.cpp")))
-        .compile("longqa_native");
+        .files(SOURCES.map(|name| format!("csrc/{name}.cpp")));
+    native.compile("longqa_native");
     println!("cargo:rustc-link-lib=gomp");
+
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc"));
+    println!("cargo:rustc-env=LONGQA_RUSTC={}", version(Command::new(rustc)));
+    println!("cargo:rustc-env=LONGQA_CXX={}", version(native.get_compiler().to_command()));
+}
+
+/// The first line of what a compiler says of its version, or nothing.
+fn version(mut compiler: Command) -> String {
+    let said = compiler.arg("--version").output().map(|output| output.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&said).lines().next().unwrap_or_default().to_owned()
 }
