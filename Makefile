@@ -2,20 +2,25 @@
 # missing prerequisite is named with the command that installs it (scripts/prerequisites).
 
 with := scripts/with-libtorch
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+program := $(CARGO_TARGET_DIR)/release/longqa
 
-.PHONY: help demo test bench release lint doc libtorch build up repl down clean
+.PHONY: help demo test bench release reproducible lint doc libtorch build up repl down clean
 .NOTPARALLEL:
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
-		printf '  make %-10s %s\n' "$$name" "$$what"; \
+		printf '  make %-12s %s\n' "$$name" "$$what"; \
 	done
 
 demo: release ## the whole pipeline in miniature, from generated text to tables; no GPU needed
-	$(with) cargo run --release --bin longqa -- reproduce experiments/demo.toml
+	$(program) reproduce experiments/demo.toml
 
 release: ## the program, optimized: target/release/longqa
-	$(with) cargo build --release --bin longqa
+	$(with) scripts/remapped cargo build --release --locked --bin longqa
+
+reproducible: ## build the program twice, in different folders, and compare the bytes
+	@scripts/reproducible
 
 # Tests on real data read a mirror of it (LONGQA_MIRROR), the test of report.html opens it in a browser
 # (LONGQA_BROWSER, chromium); where there is none of either its tests are left out, by name.

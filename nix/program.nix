@@ -7,47 +7,83 @@
 }:
 let
   inherit (pkgs) lib;
-  inherit (lib.importTOML ../Cargo.toml) package;
+  manifest = lib.importTOML ../Cargo.toml;
+  inherit (manifest) package;
+
+  common = {
+    inherit (package) version;
+    cargoLock.lockFile = ../Cargo.lock;
+    cargoBuildFlags = [
+      "--bin"
+      "longqa"
+    ];
+    env.LIBTORCH = "${libtorch}";
+    # They are a check of their own (checks.nix), so that whoever wants the program need not wait for
+    # them.
+    doCheck = false;
+  };
+
+  # What the crates leave in target/, compiled for a program that does nothing: a changed source need not
+  # compile them again. Cargo wants to see the benches that Cargo.toml names.
+  dependencies = pkgs.rustPlatform.buildRustPackage (
+    common
+    // {
+      pname = "${package.name}-dependencies";
+      src = pkgs.runCommand "source" { } ''
+        mkdir -p $out/src $out/benches
+        cp ${../Cargo.toml} $out/Cargo.toml
+        cp ${../Cargo.lock} $out/Cargo.lock
+        cp ${../build.rs} $out/build.rs
+        cp -r ${../csrc} $out/csrc
+        touch $out/src/lib.rs ${
+          lib.concatMapStringsSep " " (bench: "$out/benches/${bench.name}.rs") manifest.bench
+        }
+        echo 'fn main() {}' > $out/src/main.rs
+      '';
+      installPhase = ''
+        find target -name 'longqa*' -o -name 'liblongqa*' | xargs rm -rf
+        cp -r target $out
+      '';
+      dontFixup = true;
+    }
+  );
 in
-pkgs.rustPlatform.buildRustPackage {
-  pname = "${package.name}-unwrapped";
-  inherit (package) version;
-  src = lib.fileset.toSource {
-    root = ../.;
-    # What is compiled, and what tests read.
-    fileset = lib.fileset.unions [
-      ../Cargo.toml
-      ../Cargo.lock
-      ../rustfmt.toml
-      ../build.rs
-      ../benches
-      ../csrc
-      ../datasets.lock
-      ../experiments
-      ../results/published.csv
-      ../src
-      ../tests
-    ];
-  };
-  cargoLock.lockFile = ../Cargo.lock;
-  cargoBuildFlags = [
-    "--bin"
-    "longqa"
-  ];
-  env = {
-    LIBTORCH = "${libtorch}";
+pkgs.rustPlatform.buildRustPackage (
+  common
+  // {
+    pname = "${package.name}-unwrapped";
+    src = lib.fileset.toSource {
+      root = ../.;
+      # What is compiled, and what tests read.
+      fileset = lib.fileset.unions [
+        ../Cargo.toml
+        ../Cargo.lock
+        ../rustfmt.toml
+        ../build.rs
+        ../benches
+        ../csrc
+        ../datasets.lock
+        ../experiments
+        ../results/published.csv
+        ../src
+        ../tests
+      ];
+    };
+    env = common.env // lib.optionalAttrs (revision != null) { LONGQA_REVISION = revision; };
+    # Cargo goes by time, and in the store all is of one time.
+    preBuild = ''
+      cp -r --preserve=mode,timestamps ${dependencies} target
+      chmod -R u+w target
+    '';
+    passthru = { inherit dependencies; };
+    meta = {
+      inherit (package) description;
+      mainProgram = "longqa";
+      license = [
+        lib.licenses.mit
+        lib.licenses.asl20
+      ];
+      platforms = [ "x86_64-linux" ];
+    };
   }
-  // lib.optionalAttrs (revision != null) { LONGQA_REVISION = revision; };
-  # They are a check of their own (checks.nix), so that whoever wants the program need not wait for
-  # them.
-  doCheck = false;
-  meta = {
-    inherit (package) description;
-    mainProgram = "longqa";
-    license = [
-      lib.licenses.mit
-      lib.licenses.asl20
-    ];
-    platforms = [ "x86_64-linux" ];
-  };
-}
+)
