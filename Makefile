@@ -5,7 +5,7 @@ with := scripts/with-libtorch
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 program := $(CARGO_TARGET_DIR)/release/longqa
 
-.PHONY: help demo test bench release reproducible lint doc libtorch build up repl down clean
+.PHONY: help demo test bench release reproducible sbom lint doc libtorch build up repl down clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -21,6 +21,9 @@ release: ## the program, optimized: target/release/longqa
 
 reproducible: ## build the program twice, in different folders, and compare the bytes
 	@scripts/reproducible
+
+sbom: ## what the program is made of, as CycloneDX: target/longqa.cdx.json; of an image: scripts/sbom IMAGE
+	@mkdir -p target && scripts/sbom > target/longqa.cdx.json
 
 # Tests on real data read a mirror of it (LONGQA_MIRROR), the test of report.html opens it in a browser
 # (LONGQA_BROWSER, chromium); where there is none of either its tests are left out, by name.
