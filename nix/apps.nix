@@ -10,9 +10,11 @@ let
   };
   subcommand =
     name: arguments:
-    app (pkgs.writeShellScriptBin "longqa-${name}" ''
-      exec ${lib.getExe longqa} ${arguments} "$@"
-    '');
+    app (
+      pkgs.writeShellScriptBin "longqa-${name}" ''
+        exec ${lib.getExe longqa} ${arguments} "$@"
+      ''
+    );
 in
 {
   default = app longqa longqa.meta.description;

@@ -41,8 +41,7 @@ let
     let
       part =
         file:
-        known entry.name "${entry.path}/${file.path}" (plain (map (url: url + file.path) entry.urls))
-          file;
+        known entry.name "${entry.path}/${file.path}" (plain (map (url: url + file.path) entry.urls)) file;
     in
     lib.concatMap part entry.file;
 
