@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use longqa::digest::Digest;
 use longqa::experiment::manifest::Measures;
 use longqa::experiment::meter::Meter;
 use longqa::{device, native};
@@ -133,6 +134,20 @@ fn it_tells_versions_devices_threads_and_where_libtorch_and_the_cache_are() {
     assert!(lines["cores"].parse::<usize>().unwrap() >= 1);
     assert_eq!(lines["cache"], "/nowhere/cache");
     assert!(!Path::new("/nowhere").exists(), "it only tells");
+}
+
+#[test]
+fn it_tells_what_the_program_was_built_of() {
+    let lines = lines(longqa(&no_driver(), &["env"]));
+    for file in ["Cargo.lock", "datasets.lock"] {
+        let digest = Digest::of_file(&Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+        assert_eq!(lines[&format!("sha256 of {file}")], digest.to_string());
+    }
+    // cargo sets the variables of the build for tests too.
+    let told = option_env!("LONGQA_REVISION").filter(|revision| !revision.is_empty());
+    assert_eq!(lines["revision"], told.unwrap_or("unknown"));
+    assert!(lines["rustc"].starts_with("rustc 1."), "{lines:?}");
+    assert!(lines["c++ compiler"].contains(char::is_numeric), "{lines:?}");
 }
 
 #[test]

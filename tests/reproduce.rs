@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
 
+use longqa::digest::Digest;
 use tempfile::TempDir;
 
 const TINY: &str = include_str!("experiments/tiny.toml");
@@ -140,7 +141,10 @@ fn a_run_ends_in_tables_and_running_again_does_nothing() {
     let manifest = fs::read_to_string(WHOLE.path("results/tiny/manifest.json")).unwrap();
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
     assert_eq!(manifest["experiment_file"]["text"], TINY);
+    let cargo_lock = Digest::of_bytes(include_bytes!("../Cargo.lock")).to_string();
+    assert_eq!(manifest["written_by"]["cargo_lock_sha256"], cargo_lock);
     assert_eq!(manifest["stages"].as_array().unwrap().len(), 35);
+    assert_eq!(manifest["stages"][8]["stage"]["provenance"]["cargo_lock_sha256"], cargo_lock);
     assert!(manifest["stages"][8]["stage"]["measures"]["tokens_per_second"].is_number());
     // The CPU, which these tests run on, has no flash kernel.
     assert_eq!(manifest["stages"][8]["stage"]["measures"]["attention"], "blocks");

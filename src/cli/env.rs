@@ -10,11 +10,12 @@ use tch::{Device, Kind};
 
 use super::sources::CacheArgs;
 use crate::device::{self, Choice, DeviceError};
+use crate::digest::Digest;
 use crate::experiment::provenance::Provenance;
 use crate::model::attention::Backend;
 use crate::process;
 
-/// Print versions, devices, threads and libtorch's location
+/// Print versions, what the program was built of, devices, threads and libtorch's location
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   longqa env
@@ -37,18 +38,22 @@ pub struct Args {
 pub fn run(args: Args, asked: Choice) -> anyhow::Result<()> {
     let (device, cuda, unusable) = tried(asked);
     let attention = attention(device);
-    let Provenance { longqa, revision, libtorch, device, threads, platform, processor, .. } =
-        Provenance::gather(device);
+    let Provenance { build, device, threads, platform, processor, .. } = Provenance::gather(device);
     let unknown = || "unknown".to_owned();
     let shown = |path: Option<PathBuf>| path.map_or_else(unknown, |path| path.display().to_string());
     let runtime = device::runtime_version().map(|version| version.to_string());
     let cores = thread::available_parallelism().map_or_else(|_| unknown(), |cores| cores.to_string());
+    let digest = |known: Option<Digest>| known.map_or_else(unknown, |digest| digest.to_string());
     let cache = args.cache.open().map(|cache| cache.root().to_owned());
     let none = || "none".to_owned();
     let mut lines: Vec<(String, String)> = [
-        ("longqa", longqa),
-        ("revision", revision.unwrap_or_else(unknown)),
-        ("libtorch", libtorch),
+        ("longqa", build.version),
+        ("revision", build.revision.unwrap_or_else(unknown)),
+        ("rustc", build.rustc.unwrap_or_else(unknown)),
+        ("c++ compiler", build.cxx.unwrap_or_else(unknown)),
+        ("sha256 of Cargo.lock", digest(build.cargo_lock)),
+        ("sha256 of datasets.lock", digest(build.datasets_lock)),
+        ("libtorch", build.libtorch),
         ("libtorch loaded from", shown(process::loaded_library("libtorch_cpu.so"))),
         ("cuda of libtorch", runtime.unwrap_or_else(none)),
         ("device", device),

@@ -1,5 +1,6 @@
 //! The experiment file, its expansion into stages, the stage store, provenance, running.
 
+pub mod built;
 mod data;
 mod error;
 pub mod estimate;

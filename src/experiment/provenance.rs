@@ -1,23 +1,19 @@
 //! With what and where results are made.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 use tch::Device;
 
+use super::built::Build;
 use crate::device;
 
 /// The program, the machine and the libraries behind a result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
-    /// The program's version.
-    pub longqa: String,
-    /// The git revision of its source, with `-dirty` when that was changed; none outside a checkout.
-    pub revision: Option<String>,
-    /// The libtorch release that the program is built against.
-    pub libtorch: String,
+    /// The program.
+    #[serde(flatten)]
+    pub build: Build,
     /// `cpu`, or the name of the GPU.
     pub device: String,
     /// The GPU's driver and the newest CUDA that it runs; none on a CPU.
@@ -34,17 +30,12 @@ pub struct Provenance {
     pub processor: Option<String>,
 }
 
-/// The release whose headers and libraries `build.rs` asks for.
-const LIBTORCH: &str = "2.11.0";
-
 impl Provenance {
     /// What can be learned here and now. `device` is what stages compute on.
     pub fn gather(device: Device) -> Self {
         let on_gpu = |told: Option<String>| told.filter(|_| device.is_cuda());
         Self {
-            longqa: env!("CARGO_PKG_VERSION").to_owned(),
-            revision: revision(),
-            libtorch: LIBTORCH.to_owned(),
+            build: Build::of_this_program(),
             device: device::name(device),
             driver: on_gpu(device::driver_version()),
             cuda: on_gpu(device::runtime_version().map(|version| version.to_string())),
@@ -54,27 +45,6 @@ impl Provenance {
             processor: processor(),
         }
     }
-}
-
-/// The revision that the build was told, else that of the checkout that this program was built in.
-fn revision() -> Option<String> {
-    if let Some(told) = option_env!("LONGQA_REVISION") {
-        return Some(told.to_owned());
-    }
-    let checkout = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let git = |arguments: &[&str]| git(&checkout, arguments);
-    // A checkout that merely contains the source's folder is another project's.
-    if Path::new(&git(&["rev-parse", "--show-toplevel"])?) != checkout.canonicalize().ok()? {
-        return None;
-    }
-    let revision = git(&["rev-parse", "HEAD"])?;
-    let changed = git(&["status", "--porcelain", "--untracked-files=no"])?;
-    Some(if changed.is_empty() { revision } else { format!("{revision}-dirty") })
-}
-
-fn git(checkout: &Path, arguments: &[&str]) -> Option<String> {
-    let output = Command::new("git").arg("-C").arg(checkout).args(arguments).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 fn first_line(path: &str) -> Option<String> {
@@ -89,16 +59,43 @@ fn processor() -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
     use super::*;
+    use crate::digest::Digest;
 
     #[test]
-    fn what_was_written_before_gpus_were_used_is_read() {
+    fn what_older_programs_wrote_is_read() {
+        let before = json!({
+            "longqa": "0.1.0", "revision": "0123abc-dirty", "libtorch": "2.11.0", "device": "cpu", "threads": 2,
+            "host": "a", "platform": "linux x86_64", "processor": null,
+        });
+        let read: Provenance = serde_json::from_value(before).unwrap();
+        let build = Build {
+            version: "0.1.0".into(),
+            revision: Some("0123abc-dirty".into()),
+            rustc: None,
+            cxx: None,
+            cargo_lock: None,
+            datasets_lock: None,
+            libtorch: "2.11.0".into(),
+        };
+        assert_eq!((read.build, read.driver, read.cuda, read.threads), (build, None, None, 2));
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_says_what_lay_in_the_source() {
         let now = Provenance::gather(Device::Cpu);
         assert_eq!((now.device.as_str(), &now.driver, &now.cuda), ("cpu", &None, &None));
-        let mut before = serde_json::to_value(&now).unwrap();
-        for key in ["driver", "cuda"] {
-            before.as_object_mut().unwrap().remove(key);
+        let written = serde_json::to_value(&now).unwrap();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for (key, file) in
+            [("cargo_lock_sha256", "Cargo.lock"), ("built_in_datasets_lock_sha256", "datasets.lock")]
+        {
+            assert_eq!(written[key], Digest::of_file(&root.join(file)).unwrap().to_string());
         }
-        assert_eq!(serde_json::from_value::<Provenance>(before).unwrap(), now);
+        assert_eq!(serde_json::from_value::<Provenance>(written).unwrap(), now);
     }
 }

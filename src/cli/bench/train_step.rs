@@ -325,9 +325,9 @@ impl TrainStep {
         Row(vec![
             ("date", format!("{now:.0}")),
             ("system", "longqa".to_owned()),
-            ("version", machine.longqa),
-            ("revision", machine.revision.unwrap_or_default()),
-            ("libtorch", machine.libtorch),
+            ("version", machine.build.version),
+            ("revision", machine.build.revision.unwrap_or_default()),
+            ("libtorch", machine.build.libtorch),
             ("device", device),
             ("threads", machine.threads.to_string()),
             ("model", name_of(self.model)),

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tch::Device;
 use tempfile::TempDir;
 
 use super::manifest::Measures;
@@ -109,21 +110,8 @@ bytes = 1
 sha256 = "5000000000000000000000000000000000000000000000000000000000000000"
 "#;
 
-/// Not gathered: asking git would fork, and a child that holds another test's lock for a moment makes
-/// its stage look as if it were being made.
 fn provenance() -> Provenance {
-    Provenance {
-        longqa: "0".into(),
-        revision: None,
-        libtorch: "0".into(),
-        device: "cpu".into(),
-        driver: None,
-        cuda: None,
-        threads: 1,
-        host: None,
-        platform: "x".into(),
-        processor: None,
-    }
+    Provenance::gather(Device::Cpu)
 }
 
 fn lock() -> Lock {

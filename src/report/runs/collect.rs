@@ -111,7 +111,7 @@ impl Reader<'_> {
                     attempts: manifest.attempts,
                     device: manifest.provenance.device,
                     host: manifest.provenance.host,
-                    revision: manifest.provenance.revision,
+                    revision: manifest.provenance.build.revision,
                     measures: manifest.measures,
                     curve: self.outcome(stage, curve)?,
                 });
