@@ -5,12 +5,14 @@
 
 mod ask;
 mod bench;
+mod completions;
 mod convert;
 mod env;
 mod excerpt;
 mod fetch;
 mod finetune;
 mod lock;
+mod man;
 mod plan_text;
 mod predict;
 mod pretrain;
@@ -46,14 +48,9 @@ struct Cli {
     /// Say nothing on stderr but errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
-    /// What to compute on; auto is the first GPU if CUDA can be used (`longqa env` says why not)
-    #[arg(
-        long,
-        global = true,
-        env = "LONGQA_DEVICE",
-        value_name = "auto|cpu|cuda|cuda:N",
-        default_value = "auto"
-    )]
+    /// What to compute on: auto, cpu, cuda or cuda:N; auto is the first GPU if CUDA can be used (`longqa env`
+    /// says why not)
+    #[arg(long, global = true, env = "LONGQA_DEVICE", value_name = "DEVICE", default_value = "auto")]
     device: Choice,
     #[command(subcommand)]
     command: Command,
@@ -63,11 +60,13 @@ struct Cli {
 enum Command {
     Ask(ask::Args),
     Bench(bench::Args),
+    Completions(completions::Args),
     Convert(convert::Args),
     Env(env::Args),
     Fetch(fetch::Args),
     Finetune(finetune::Args),
     Lock(lock::Args),
+    Man(man::Args),
     Predict(predict::Args),
     Pretrain(pretrain::Args),
     Score(score::Args),
@@ -89,7 +88,9 @@ impl Command {
             | Self::Env(_)
             | Self::Fetch(_)
             | Self::Lock(_) => Choice::Cpu,
-            Self::Score(_) | Self::Report(_) | Self::Status(_) => Choice::Cpu,
+            Self::Score(_) | Self::Report(_) | Self::Status(_) | Self::Completions(_) | Self::Man(_) => {
+                Choice::Cpu
+            }
         }
     }
 }
@@ -128,11 +129,13 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Ask(args) => ask::run(args, &context),
         Command::Bench(args) => bench::run(args, &context),
+        Command::Completions(args) => completions::run(args),
         Command::Convert(args) => convert::run(args, &context),
         Command::Env(args) => env::run(args, cli.device),
         Command::Fetch(args) => fetch::run(args, &context),
         Command::Finetune(args) => finetune::run(args, &context),
         Command::Lock(args) => lock::run(args, &context),
+        Command::Man(args) => man::run(args),
         Command::Predict(args) => predict::run(args, &context),
         Command::Pretrain(args) => pretrain::run(args, &context),
         Command::Score(args) => score::run(args, &context),
