@@ -16,6 +16,8 @@ else
   {
     chromium = placeholder "chromium";
     dockerTools.streamLayeredImage = image: placeholder "image-${image.name}";
+    # The stand-in's builders have these commands anyway.
+    installShellFiles = prev.coreutils;
     # Has what the host's Python has.
     python312 = prev.python312 // {
       withPackages = _: prev.python312;

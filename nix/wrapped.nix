@@ -18,7 +18,10 @@ let
 in
 pkgs.runCommand "${name}-${program.version}"
   {
-    nativeBuildInputs = [ pkgs.makeWrapper ];
+    nativeBuildInputs = [
+      pkgs.makeWrapper
+      pkgs.installShellFiles
+    ];
     passthru.unwrapped = program;
     meta = {
       inherit (program.meta)
@@ -34,4 +37,10 @@ pkgs.runCommand "${name}-${program.version}"
       --suffix LD_LIBRARY_PATH : ${lib.concatStringsSep ":" folders} \
       --set-default LONGQA_PYTHON ${python}/bin/python3 \
       --run 'PATH=${tools}:$PATH . ${./driver.sh}'
+    ${program}/bin/longqa man --to pages
+    installManPage pages/*.1
+    for shell in bash fish zsh; do
+      ${program}/bin/longqa completions $shell > longqa.$shell
+    done
+    installShellCompletion longqa.{bash,fish,zsh}
   ''
