@@ -1,8 +1,8 @@
 # longqa in a container. The default is for hosts with a GPU, and computes on the CPU where there is none;
 # --target cpu leaves CUDA out.
 #
-#   docker build -t longqa .                            2.9 GB: the program with libtorch and CUDA
-#   docker build -t longqa:cpu --target cpu .           0.6 GB
+#   docker build --build-arg LONGQA_REVISION="$(scripts/revision)" -t longqa .      2.9 GB: with CUDA
+#   docker build --build-arg LONGQA_REVISION="$(scripts/revision)" --target cpu -t longqa:cpu .     0.6 GB
 #   docker run --gpus all -v "$PWD/data:/data" -v "$PWD/results:/results" longqa reproduce experiments/demo.toml
 #
 # Nothing but /data (downloads, stages) and /results is written to, so --read-only works. Folders of the
@@ -83,7 +83,7 @@ FROM debian:trixie-slim AS runtime
 # hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install -y --no-install-recommends libstdc++6 zlib1g \
- && rm -rf /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log \
  && useradd --uid 1000 --no-create-home --home-dir /data --shell /usr/sbin/nologin longqa \
  && install -d -o longqa -g longqa -m 1777 /data /results
 WORKDIR /longqa
