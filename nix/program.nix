@@ -12,7 +12,8 @@ let
 
   common = {
     inherit (package) version;
-    cargoLock.lockFile = ../Cargo.lock;
+    # One folder for both: cargo takes crates at another path for other ones.
+    cargoDeps = pkgs.rustPlatform.importCargoLock { lockFile = ../Cargo.lock; };
     cargoBuildFlags = [
       "--bin"
       "longqa"
@@ -70,10 +71,12 @@ pkgs.rustPlatform.buildRustPackage (
       ];
     };
     env = common.env // lib.optionalAttrs (revision != null) { LONGQA_REVISION = revision; };
-    # Cargo goes by time, and in the store all is of one time.
+    # Cargo goes by time: what was compiled has to be newer than crates, and of one age.
     preBuild = ''
-      cp -r --preserve=mode,timestamps ${dependencies} target
+      cp -r ${dependencies} target
       chmod -R u+w target
+      touch target
+      find target -exec touch -r target {} +
     '';
     passthru = { inherit dependencies; };
     meta = {
