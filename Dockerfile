@@ -3,6 +3,7 @@
 #
 #   docker build --build-arg LONGQA_REVISION="$(scripts/revision)" -t longqa .      2.9 GB: with CUDA
 #   docker build --build-arg LONGQA_REVISION="$(scripts/revision)" --target cpu -t longqa:cpu .     0.6 GB
+#   mkdir -p data results
 #   docker run --gpus all -v "$PWD/data:/data" -v "$PWD/results:/results" longqa reproduce experiments/demo.toml
 #
 # Nothing but /data (downloads, stages) and /results is written to, so --read-only works. Folders of the
@@ -18,7 +19,7 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates libstdc++6 python3 python3-pip \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
-COPY scripts/libtorch scripts/prerequisites scripts/runtime-libraries scripts/
+COPY scripts/cache scripts/libtorch scripts/prerequisites scripts/runtime-libraries scripts/
 COPY scripts/wheels/cpu.txt scripts/wheels/cuda.txt scripts/wheels/
 RUN LONGQA_CACHE=/opt scripts/libtorch --cpu
 

@@ -14,7 +14,7 @@ help: ## list the targets
 	done
 
 demo: release ## the whole pipeline in miniature, from generated text to tables; no GPU needed
-	$(program) reproduce experiments/demo.toml
+	"$(program)" reproduce experiments/demo.toml
 
 release: ## the program, optimized: target/release/longqa
 	$(with) scripts/remapped cargo build --release --locked --bin longqa
@@ -23,7 +23,7 @@ reproducible: ## build the program twice, in different folders, and compare the 
 	@scripts/reproducible
 
 sbom: ## what the program is made of, as CycloneDX: target/longqa.cdx.json; of an image: scripts/sbom IMAGE
-	@mkdir -p target && scripts/sbom > target/longqa.cdx.json
+	@mkdir -p target && scripts/sbom > target/longqa.cdx.json.partial && mv target/longqa.cdx.json.partial target/longqa.cdx.json
 
 # Tests on real data read a mirror of it (LONGQA_MIRROR), the test of report.html opens it in a browser
 # (LONGQA_BROWSER, chromium); where there is none of either its tests are left out, by name.

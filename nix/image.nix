@@ -5,7 +5,6 @@
 { pkgs, longqa }:
 let
   inherit (pkgs) lib;
-  # Whose /data and /results are; `docker run --user` needs volumes that are the other user's.
   user = "1000";
 in
 pkgs.dockerTools.streamLayeredImage {
@@ -22,7 +21,8 @@ pkgs.dockerTools.streamLayeredImage {
   fakeRootCommands = ''
     mkdir -p data results tmp
     chown ${user}:${user} data results
-    chmod 1777 tmp
+    # As the Dockerfile's: to be written to by any --user.
+    chmod 1777 data results tmp
   '';
   config = {
     Entrypoint = [ (lib.getExe longqa) ];
@@ -30,7 +30,7 @@ pkgs.dockerTools.streamLayeredImage {
     # So that experiments/demo.toml is found, and results/ is the volume.
     WorkingDir = "/";
     Env = [
-      "LONGQA_CACHE=/data"
+      "LONGQA_CACHE=/data/cache"
       "LONGQA_STORE=/data/store"
       "HOME=/data"
       "SSL_CERT_FILE=${pkgs.cacert}/etc/ssl/certs/ca-bundle.crt"
@@ -48,6 +48,7 @@ pkgs.dockerTools.streamLayeredImage {
       "org.opencontainers.image.description" = longqa.meta.description;
       "org.opencontainers.image.version" = longqa.unwrapped.version;
       "org.opencontainers.image.licenses" = "MIT OR Apache-2.0";
+      "org.opencontainers.image.revision" = longqa.unwrapped.LONGQA_REVISION or "";
     };
   };
 }

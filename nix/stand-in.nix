@@ -15,7 +15,9 @@ if prev.lib.version != "host-stub" then
 else
   {
     chromium = placeholder "chromium";
-    dockerTools.streamLayeredImage = image: placeholder "image-${image.name}";
+    # Whose arguments have to evaluate.
+    dockerTools.streamLayeredImage =
+      image: builtins.seq (builtins.toJSON image) (placeholder "image-${image.name}");
     # The stand-in's builders have these commands anyway.
     installShellFiles = prev.coreutils;
     # Has what the host's Python has.

@@ -32,7 +32,7 @@ pub struct Build {
     pub libtorch: String,
 }
 
-/// The release whose headers and libraries `build.rs` asks for.
+/// The release that this version of `torch-sys` is for; it refuses others.
 const LIBTORCH: &str = "2.11.0";
 
 impl Build {
