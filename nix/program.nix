@@ -7,8 +7,7 @@
 }:
 let
   inherit (pkgs) lib;
-  manifest = lib.importTOML ../Cargo.toml;
-  inherit (manifest) package;
+  inherit (lib.importTOML ../Cargo.toml) package;
 
   common = {
     inherit (package) version;
@@ -25,22 +24,12 @@ let
   };
 
   # What the crates leave in target/, compiled for a program that does nothing: a changed source need not
-  # compile them again. Cargo wants to see the benches that Cargo.toml names.
+  # compile them again.
   dependencies = pkgs.rustPlatform.buildRustPackage (
     common
     // {
       pname = "${package.name}-dependencies";
-      src = pkgs.runCommand "source" { } ''
-        mkdir -p $out/src $out/benches
-        cp ${../Cargo.toml} $out/Cargo.toml
-        cp ${../Cargo.lock} $out/Cargo.lock
-        cp ${../build.rs} $out/build.rs
-        cp -r ${../csrc} $out/csrc
-        touch $out/src/lib.rs ${
-          lib.concatMapStringsSep " " (bench: "$out/benches/${bench.name}.rs") manifest.bench
-        }
-        echo 'fn main() {}' > $out/src/main.rs
-      '';
+      src = import ./skeleton.nix { inherit pkgs; };
       installPhase = ''
         find target -name 'longqa*' -o -name 'liblongqa*' | xargs rm -rf
         cp -r target $out

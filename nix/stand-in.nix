@@ -24,6 +24,16 @@ else
     python312 = prev.python312 // {
       withPackages = _: prev.python312;
     };
+    # Its own vendors the crates for each package anew, at another path, where cargo compiles them again.
+    rustPlatform = prev.rustPlatform // {
+      importCargoLock =
+        _:
+        prev.rustPlatform.fetchCargoVendor {
+          name = "longqa";
+          src = import ./skeleton.nix { pkgs = prev; };
+          hash = prev.lib.fakeHash;
+        };
+    };
     # The host's `kill` is on the path of every build.
     procps = prev.coreutils;
   }
