@@ -31,7 +31,9 @@ RUN scripts/runtime-libraries /kept /opt/libtorch-*/ torch/lib/libtorch_cpu.so
 # which asking cuDNN for its version ends the process. The rest of cuDNN, cuSOLVER and libtorch_cuda_linalg are
 # opened by operators that longqa has none of.
 FROM libtorch AS libraries-gpu
-RUN LONGQA_CACHE=/opt scripts/libtorch --cuda \
+# A folder of a layer below cannot be renamed, so it is first made one of this layer's.
+RUN cp --archive /opt /here && rm -rf /opt/libtorch-* && mv /here/* /opt/ \
+ && LONGQA_CACHE=/opt scripts/libtorch --cuda \
  && scripts/runtime-libraries /kept /opt/libtorch-*/ torch/lib/libtorch_cpu.so torch/lib/libtorch_cuda.so \
       torch/lib/libcaffe2_nvrtc.so nvidia/cu13/lib/libnvrtc.so.13 nvidia/cu13/lib/libnvrtc-builtins.so.13.0 \
       nvidia/cudnn/lib/libcudnn_graph.so.9 \
