@@ -31,8 +31,11 @@ in
     grep 'libtorch loaded from: /.*-libtorch-' $out
   '';
 
-  # procps: tests end programs with `kill`.
-  tests = cargo "tests" [ pkgs.procps ] "cargo test --offline --locked";
+  # procps: tests end programs with `kill`. bashInteractive: they complete words, which the builder's bash cannot.
+  tests = cargo "tests" [
+    pkgs.procps
+    pkgs.bashInteractive
+  ] "cargo test --offline --locked";
 
   clippy = cargo "clippy" [
     pkgs.clippy

@@ -14,6 +14,7 @@ in
 pkgs.mkShell {
   inputsFrom = [ program ];
   packages = [
+    pkgs.bashInteractive
     pkgs.cargo
     pkgs.clippy
     pkgs.curl

@@ -1,6 +1,6 @@
 # An overlay that does nothing to nixpkgs. Where there is no binary cache, CI checks the flake
-# against a small stand-in for nixpkgs (`.ci/run`), which lacks the packages below; so that all
-# outputs evaluate there too, they are placeholders that cannot be built.
+# against a small stand-in for nixpkgs (scripts/packaging/nix), which lacks what is below or does it
+# otherwise; so that all outputs evaluate there too, some are placeholders that cannot be built.
 _: prev:
 let
   placeholder =

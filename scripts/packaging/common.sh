@@ -7,7 +7,10 @@ ops=${LONGQA_OPS:-../shared/ops}
 mkdir -p "$cache"
 # One at a time: engine, store and checkouts are kept there.
 exec 9>"$cache/lock"
-flock 9
+flock --nonblock 9 || {
+  echo "check-packaging: waiting for another check (it holds $cache/lock)" >&2
+  flock 9
+}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
