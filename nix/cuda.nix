@@ -8,20 +8,11 @@
 let
   inherit (pkgs) lib;
 in
-pkgs.stdenv.mkDerivation {
+import ./from-wheels.nix { inherit pkgs; } {
   pname = "longqa-cuda-libraries";
   inherit (libtorch) version;
-  nativeBuildInputs = [
-    pkgs.unzip
-    pkgs.autoPatchelfHook
-  ];
-  buildInputs = [
-    pkgs.stdenv.cc.cc.lib
-    pkgs.zlib
-  ];
   autoPatchelfIgnoreMissingDeps = [ "libcuda.so.1" ];
   dontUnpack = true;
-  dontStrip = true;
   installPhase = ''
     runHook preInstall
     mkdir -p $out/lib $out/share

@@ -7,24 +7,15 @@ let
   torch = builtins.head parts.right;
   others = parts.wrong;
 in
-pkgs.stdenv.mkDerivation {
+import ./from-wheels.nix { inherit pkgs; } {
   pname = "libtorch";
   inherit (torch) version;
   src = torch.file;
-  nativeBuildInputs = [
-    pkgs.unzip
-    pkgs.autoPatchelfHook
-  ];
-  buildInputs = [
-    pkgs.stdenv.cc.cc.lib
-    pkgs.zlib
-  ];
   # Named one by one, so that a lost libcudart or libcupti is noticed.
   autoPatchelfIgnoreMissingDeps = [
     "libcuda.so.1"
   ]
   ++ lib.concatMap (wheel: wheel.libraries) (wheels.list "cuda");
-  dontStrip = true;
   unpackPhase = ''
     runHook preUnpack
     unzip -q $src 'torch/lib/*' 'torch/include/*' torch/version.py '*.dist-info/licenses/*'

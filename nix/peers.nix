@@ -4,21 +4,12 @@
 let
   inherit (pkgs) lib;
 in
-pkgs.stdenv.mkDerivation {
+import ./from-wheels.nix { inherit pkgs; } {
   name = "longqa-peers";
-  nativeBuildInputs = [
-    pkgs.unzip
-    pkgs.autoPatchelfHook
-  ];
-  buildInputs = [
-    pkgs.stdenv.cc.cc.lib
-    pkgs.zlib
-  ];
   # Where PyTorch looks for the other two wheels. The rest of CUDA is in shell.nix.
   appendRunpaths = [ "$ORIGIN/../../nvidia/cu13/lib" ];
   autoPatchelfIgnoreMissingDeps = [ "*" ];
   dontUnpack = true;
-  dontStrip = true;
   installPhase = ''
     runHook preInstall
     mkdir $out
